@@ -1,0 +1,56 @@
+"""One call, from its first message to the reason why it ended."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Direction(StrEnum):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class EndReason(StrEnum):
+    """Every way in which a call can end. The first reason given is kept."""
+
+    CALLER_HUNG_UP = "caller_hung_up"
+    """The socket closed: the caller's BYE and a lost Asterisk look the same."""
+    AGENT_HUNG_UP = "agent_hung_up"
+    """The AI said goodbye and used its `end_call` tool."""
+    OPERATOR_HUNG_UP = "operator_hung_up"
+    """`DELETE /calls/{id}`."""
+    NO_MEDIA_START = "no_media_start"
+    """A socket was opened, and nothing that begins a call came over it."""
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    """Asterisk announced a codec that we do not speak."""
+    TOO_LONG = "too_long"
+    """The AI's `max_minutes` were over."""
+    AGENT_FAILED = "agent_failed"
+    """Our fault: see the log line with the call's id."""
+    SHUTDOWN = "shutdown"
+    """The agent was stopped while the call was up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    id: str
+    """Ours if the dialplan passed none; `${UNIQUEID}` of the caller's channel otherwise."""
+    caller: str
+    called: str
+    direction: Direction
+    ai: str
+    """Name of the AI that answers."""
+    started_at: datetime
+    channel_id: str = ""
+    """Asterisk's id of the AI leg, from MEDIA_START."""
+    codec: str = ""
+    dialect: str = ""
+    """How the other side speaks: json, plain-text or envelope."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnd:
+    reason: EndReason
+    ended_at: datetime
+    detail: str = ""
+    """What a tired operator wants to read beside the reason; may be empty."""

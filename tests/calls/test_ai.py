@@ -1,0 +1,52 @@
+import pytest
+
+from agent.calls.ai import AI, AIError, read
+
+
+def test_a_file_of_two():
+    ais = read(
+        """
+        default = "sales"
+        [ai.desk]
+        prompt = "You answer the phone."
+        [ai.sales]
+        prompt = "You sell."
+        greeting = "Hello!"
+        tools = []
+        max_minutes = 5
+        """
+    )
+    assert ais.choose("") == AI(
+        "sales", "You sell.", greeting="Hello!", tools=(), max_minutes=5
+    )
+    assert ais.choose("desk").tools == ("end_call",)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no [ai.NAME] table"),
+        ("ai = 3", "no [ai.NAME] table"),
+        ("[ai", "not TOML"),
+        ("[ai.a]\n", "no prompt"),
+        ("[ai.a]\nprompt = ' '", "prompt is empty"),
+        ("[ai.a]\nprompt = 3", "prompt is 3, not a string"),
+        ("[ai.a]\nprompt = 'x'\nvoise = 'x'", "unknown key 'voise'"),
+        ("[ai.a]\nprompt = 'x'\ntools = [1]", "not a list of names"),
+        ("[ai.a]\nprompt = 'x'\nengine = 'gpt'", "<provider>.<model>"),
+        ("[ai.a]\nprompt = 'x'\nmax_minutes = 0", "max_minutes"),
+        ("[ai.a]\nprompt = 'x'\nmax_minutes = true", "max_minutes is True"),
+        ("[ai.'a b']\nprompt = 'x'", "letters, digits"),
+        ("default = 'b'\n[ai.a]\nprompt = 'x'", "default is 'b'"),
+        ("colour = 'b'\n[ai.a]\nprompt = 'x'", "unknown key 'colour'"),
+    ],
+)
+def test_a_mistake_is_named(text, says):
+    with pytest.raises(AIError) as error:
+        read(text)
+    assert says in str(error.value)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(AIError, match="there are: a, b"):
+        read("[ai.a]\nprompt = 'x'\n[ai.b]\nprompt = 'x'").choose("c")
