@@ -1,0 +1,103 @@
+"""From the probability of speech, window by window, to: the caller speaks, pauses, is done.
+
+Two thresholds in each direction. The first voiced window is only a suspicion (ONSET):
+it may pause our voice, and a cough takes it back (FALSE_ALARM). The first short
+silence (PAUSE) starts transcription early; a longer one (STOP) ends the utterance.
+No clock: a window is 32 ms of the caller's audio.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+WINDOW_SECONDS = 0.032
+
+
+class Heard(Enum):
+    ONSET = "onset"
+    """Perhaps speech. Followed by SPEECH or FALSE_ALARM."""
+    SPEECH = "speech"
+    FALSE_ALARM = "false alarm"
+    PAUSE = "pause"
+    """Silent for a moment. Followed by RESUME or STOP."""
+    RESUME = "resume"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class GateConfig:
+    voiced: float = 0.5
+    """Probability from which a window counts as voiced."""
+    unvoiced: float = 0.35
+    """Probability below which it counts as silent; between the two it continues."""
+    floor: float = -55.0
+    """dBFS. What is quieter is not the caller: crosstalk, breath, comfort noise."""
+    confirm: float = 0.16
+    """Seconds of voice that make a suspicion speech."""
+    pause: float = 0.2
+    """Seconds of silence after which transcription starts."""
+    stop: float = 0.5
+    """Seconds of silence that end an utterance."""
+    longest: float = 60.0
+    """Seconds after which an utterance ends even if the caller speaks on."""
+
+
+class Gate:
+    def __init__(self, config: GateConfig) -> None:
+        self.config = config
+        self._speaking = False
+        self._paused = False
+        self._voiced = 0
+        """Windows: of a suspicion those voiced, of speech all."""
+        self._silent = 0
+        """Windows since the last voiced one."""
+
+    @property
+    def open(self) -> bool:
+        """Something is being heard, or suspected."""
+        return self._voiced > 0
+
+    @property
+    def speaking(self) -> bool:
+        return self._speaking
+
+    def window(self, probability: float, loudness: float) -> Heard | None:
+        voiced = self._is_voiced(probability, loudness)
+        self._silent = 0 if voiced else self._silent + 1
+        if self._speaking:
+            return self._while_speaking(voiced)
+        if voiced:
+            self._voiced += 1
+            if self._voiced * WINDOW_SECONDS >= self.config.confirm:
+                self._speaking = True
+                return Heard.SPEECH
+            return Heard.ONSET if self._voiced == 1 else None
+        if self._voiced and self._silent >= 2:
+            self._voiced = 0
+            return Heard.FALSE_ALARM
+        return None
+
+    def _is_voiced(self, probability: float, loudness: float) -> bool:
+        if loudness < self.config.floor:
+            return False
+        in_speech = self._speaking and not self._paused
+        return probability >= (self.config.unvoiced if in_speech else self.config.voiced)
+
+    def _while_speaking(self, voiced: bool) -> Heard | None:
+        self._voiced += 1
+        silence = self._silent * WINDOW_SECONDS
+        if self._voiced * WINDOW_SECONDS >= self.config.longest:
+            return self._stop()
+        if voiced and self._paused:
+            self._paused = False
+            return Heard.RESUME
+        if silence >= self.config.stop:
+            return self._stop()
+        if silence >= self.config.pause and not self._paused:
+            self._paused = True
+            return Heard.PAUSE
+        return None
+
+    def _stop(self) -> Heard:
+        self._speaking = self._paused = False
+        self._voiced = self._silent = 0
+        return Heard.STOP

@@ -1,0 +1,126 @@
+"""One call's socket, from its first message to its last.
+
+Reads what Asterisk says and hands it on: frames to the ear, playout news to the mouth,
+keys to whoever listens. Garbage is counted and logged, and never ends a call.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from loguru import logger
+
+from agent.observe import metrics
+from agent.wire import events
+from agent.wire.dialect import Audio, Dialect, detect
+from agent.wire.errors import WireError
+
+from .ear import Ear
+from .mouth import Mouth
+
+START_DEADLINE = 2.0
+"""Seconds in which a call must introduce itself."""
+
+
+class Socket(Protocol):
+    """A websocket, seen from the call. Live: web/telephony_ws.py."""
+
+    async def receive(self) -> bytes | str | None:
+        """The next message; None when the other side has closed."""
+
+    async def send(self, message: bytes | str) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class NoStartError(Exception):
+    """The other side closed, or said nothing that begins a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    dialect: Dialect
+    start: events.MediaStart
+
+
+async def introduce(socket: Socket) -> Introduction:
+    """Waits for the message that begins a call; audio that comes before it is dropped."""
+    try:
+        async with asyncio.timeout(START_DEADLINE):
+            while (message := await socket.receive()) is not None:
+                dialect = detect(message)
+                if dialect is None:
+                    metrics.wire_errors.labels("audio_before_start").inc()
+                    continue
+                start = dialect.read(message)
+                if isinstance(start, events.MediaStart):
+                    return Introduction(dialect, start)
+                raise NoStartError(f"first message is {message[:80]!r}")
+    except TimeoutError:
+        raise NoStartError(f"no start in {START_DEADLINE:g} s") from None
+    except WireError as error:
+        raise NoStartError(str(error)) from error
+    raise NoStartError("closed before it began")
+
+
+class Link:
+    def __init__(
+        self,
+        socket: Socket,
+        dialect: Dialect,
+        ear: Ear,
+        mouth: Mouth,
+        on_digit: Callable[[str], None],
+    ) -> None:
+        self._socket = socket
+        self._dialect = dialect
+        self._ear = ear
+        self._mouth = mouth
+        self._on_digit = on_digit
+        self._errors = 0
+
+    async def run(self) -> None:
+        """Returns when the other side has gone."""
+        receive, read, hear = self._socket.receive, self._dialect.read, self._ear.hear
+        frames = metrics.frames_in.inc
+        while (message := await receive()) is not None:
+            try:
+                value = read(message)
+            except WireError as error:
+                self._complain(error)
+                continue
+            if isinstance(value, Audio):
+                frames()
+                hear(value.payload)
+            elif self._told(value):
+                return
+
+    def _told(self, event: events.Event) -> bool:
+        """Acts on news from Asterisk; True when it says that the call is over."""
+        match event:
+            case events.MarkReached(mark):
+                self._mouth.mark_reached(mark)
+            case events.Dtmf(digit):
+                logger.info("[DTMF] a key")  # which one may be a card number
+                self._on_digit(digit)
+            case events.Xoff():
+                logger.warning("Asterisk's queue is nearly full (XOFF)")
+                self._mouth.hold()
+            case events.Xon():
+                self._mouth.release()
+            case events.Stopped():
+                return True
+            case events.Refused(text):
+                logger.warning("Asterisk refused a command: {}", text)
+            case events.Unrecognised(name):
+                logger.warning("unknown event {!r}, ignored", name)
+            case _:
+                pass
+        return False
+
+    def _complain(self, error: WireError) -> None:
+        metrics.wire_errors.labels("garbage").inc()
+        self._errors += 1
+        if self._errors.bit_count() == 1:  # the 1st, 2nd, 4th, 8th ...
+            logger.warning("garbage no. {} on the wire: {}", self._errors, error)

@@ -1,0 +1,152 @@
+"""One voice activity detector for all calls of the process.
+
+Silero's ONNX model takes a batch, and its answers are equal to those one by one:
+a window costs 30-40 us in a batch and 90-110 us alone, so the calls that have a
+window ready wait for each other for a few milliseconds. Inference runs on the
+loop: at 200 calls a batch takes 1.6 ms, and a hop to a thread costs 46 us of CPU
+and the GIL twice (docs/performance.md).
+"""
+
+import asyncio
+import gc
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+RATE = 8000
+WINDOW = 256
+"""Samples: 32 ms."""
+CONTEXT = 32
+"""Samples of the window before, which the model wants to see again."""
+
+# Recurrent state drifts in long silence until onsets are missed; it is started
+# afresh after this many clearly silent windows (2 s).
+_STALE = 63
+_CLEARLY_SILENT = 0.1
+
+
+class Listener:
+    """One call's place in the batch."""
+
+    def __init__(self, vad: "Vad", place: int, on_window: Callable[[float, float], None]):
+        self.place = place
+        self.on_window = on_window
+        """Called on the loop with the probability of speech and the loudness in dBFS."""
+        self.pending = bytearray()
+        self.silent_windows = 0
+        self._vad = vad
+
+    def hear(self, pcm: bytes) -> None:
+        """Takes 16-bit samples at 8 kHz."""
+        self.pending += pcm
+        if len(self.pending) >= 2 * WINDOW:
+            self._vad.ready(self)
+
+    def close(self) -> None:
+        self._vad.leave(self)
+
+
+class Vad:
+    def __init__(self, model: Path, *, gather: float = 0.008) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        # Spinning threads would take the core from the calls between batches.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(
+            str(model), options, providers=["CPUExecutionProvider"]
+        )
+        self._gather = gather
+        """Seconds between two batches."""
+        self._rate = np.array(RATE, dtype=np.int64)
+        self._state = np.zeros((2, 8, 128), dtype=np.float32)
+        self._context = np.zeros((8, CONTEXT), dtype=np.float32)
+        self._free = list(range(8))
+        self._ready: dict[int, Listener] = {}
+        self._wake = asyncio.Event()
+
+    def listen(self, on_window: Callable[[float, float], None]) -> Listener:
+        if not self._free:
+            self._grow()
+        place = self._free.pop()
+        self._forget(place)
+        return Listener(self, place, on_window)
+
+    def leave(self, listener: Listener) -> None:
+        self._ready.pop(listener.place, None)
+        if listener.place not in self._free:
+            self._free.append(listener.place)
+
+    def ready(self, listener: Listener) -> None:
+        self._ready[listener.place] = listener
+        self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            self.tick()
+            await asyncio.sleep(self._gather)
+
+    def tick(self) -> None:
+        """One batch: the next window of every call that has one."""
+        if not self._ready:
+            return
+        listeners = list(self._ready.values())
+        self._ready.clear()
+        places = [listener.place for listener in listeners]
+        samples = np.empty((len(places), CONTEXT + WINDOW), dtype=np.float32)
+        samples[:, :CONTEXT] = self._context[places]
+        for row, listener in enumerate(listeners):
+            samples[row, CONTEXT:] = np.frombuffer(
+                listener.pending, dtype="<i2", count=WINDOW
+            )
+            del listener.pending[: 2 * WINDOW]
+        samples[:, CONTEXT:] /= 32768.0
+        probabilities, state = self._session.run(
+            None,
+            {"input": samples, "state": self._state[:, places], "sr": self._rate},
+        )
+        self._state[:, places] = state
+        self._context[places] = samples[:, -CONTEXT:]
+        power = np.einsum("ij,ij->i", samples[:, CONTEXT:], samples[:, CONTEXT:])
+        for listener, probability, energy in zip(
+            listeners, probabilities[:, 0].tolist(), power.tolist(), strict=True
+        ):
+            self._age(listener, probability)
+            if len(listener.pending) >= 2 * WINDOW:
+                self.ready(listener)
+            listener.on_window(
+                probability, 10.0 * math.log10(energy / WINDOW + 1e-10)
+            )
+
+    def warm(self) -> None:
+        """The first inference allocates and is slow; not during a call."""
+        listener = self.listen(lambda probability, loudness: None)
+        listener.hear(bytes(2 * WINDOW))
+        self.tick()
+        listener.close()
+        gc.collect()
+
+    def _age(self, listener: Listener, probability: float) -> None:
+        if probability >= _CLEARLY_SILENT:
+            listener.silent_windows = 0
+            return
+        listener.silent_windows += 1
+        if listener.silent_windows == _STALE:
+            listener.silent_windows = 0
+            self._forget(listener.place)
+
+    def _forget(self, place: int) -> None:
+        self._state[:, place] = 0.0
+        self._context[place] = 0.0
+
+    def _grow(self) -> None:
+        places = self._context.shape[0]
+        self._state = np.concatenate([self._state, np.zeros_like(self._state)], axis=1)
+        self._context = np.concatenate([self._context, np.zeros_like(self._context)])
+        self._free.extend(range(places, 2 * places))
+
+

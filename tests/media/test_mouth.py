@@ -1,0 +1,197 @@
+import asyncio
+import json
+
+from agent.media.mouth import Mouth
+from agent.wire.audio import codec
+from agent.wire.dialect import Driver
+from tests import virtual_time
+
+
+class Wire:
+    """What the mouth sent, and when."""
+
+    def __init__(self, mouth_dialect: str = "json", **options):
+        self.sent: list[tuple[float, bytes | str]] = []
+        self.loop = asyncio.get_running_loop()
+        self.mouth = Mouth(
+            self.send, Driver(mouth_dialect), codec("ulaw"), 20, clock=self.loop.time,
+            **options,
+        )
+        self.writer = self.loop.create_task(self.mouth.run())
+
+    async def send(self, message):
+        self.sent.append((round(self.loop.time(), 3), message))
+
+    @property
+    def audio(self) -> float:
+        return sum(len(m) for _, m in self.sent if isinstance(m, bytes)) / 8000
+
+    @property
+    def commands(self) -> list[str]:
+        return [json.loads(m)["command"] for _, m in self.sent if isinstance(m, str)]
+
+    def marks(self) -> list[str]:
+        return [
+            json.loads(m)["correlation_id"]
+            for _, m in self.sent
+            if isinstance(m, str) and "MARK" in m
+        ]
+
+
+def pcm(seconds: float) -> bytes:
+    return bytes(2 * int(8000 * seconds))
+
+
+def scene(play):
+    async def main():
+        wire = Wire()
+        try:
+            await play(wire, wire.mouth)
+        finally:
+            wire.writer.cancel()
+
+    virtual_time.run(main())
+
+
+def test_keeps_asterisk_a_little_ahead_of_the_ear_and_no_more():
+    async def play(wire, mouth):
+        mouth.say(pcm(3))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert 0.3 <= wire.audio <= 0.5
+        for second in (1, 2):
+            await asyncio.sleep(1)
+            assert second + 0.3 <= wire.audio <= second + 0.5
+        await asyncio.sleep(2)
+        assert wire.audio == 3
+
+    scene(play)
+
+
+def test_only_whole_frames_leave_and_the_last_is_filled_with_silence():
+    async def play(wire, mouth):
+        mouth.say(pcm(0.101))
+        await asyncio.sleep(0.05)
+        assert wire.audio == 0.1
+        mouth.finish()
+        await asyncio.sleep(0.5)
+        audio = b"".join(m for _, m in wire.sent if isinstance(m, bytes))
+        assert len(audio) == 160 * 6
+        assert audio.endswith(b"\xff" * 100)
+
+    scene(play)
+
+
+def test_an_interruption_flushes_and_nothing_follows():
+    async def play(wire, mouth):
+        mouth.say(pcm(5))
+        await asyncio.sleep(1)
+        before = wire.audio
+        mouth.interrupt()
+        assert round(mouth.heard, 2) == 1.0
+        assert mouth.unheard == 0
+        await asyncio.sleep(1)
+        assert wire.audio == before
+        assert wire.commands[-1] == "FLUSH_MEDIA"
+        assert round(mouth.heard, 2) == 1.0
+
+    scene(play)
+
+
+def test_an_interruption_of_silence_says_nothing():
+    async def play(wire, mouth):
+        mouth.say(pcm(0.2))
+        mouth.finish()
+        await asyncio.sleep(1)
+        mouth.interrupt()
+        await asyncio.sleep(0.1)
+        assert "FLUSH_MEDIA" not in wire.commands
+
+    scene(play)
+
+
+def test_a_pause_stops_the_clock_and_a_false_alarm_loses_no_word():
+    async def play(wire, mouth):
+        mouth.say(pcm(2))
+        await asyncio.sleep(0.5)
+        mouth.pause()
+        heard = mouth.heard
+        await asyncio.sleep(0.3)
+        assert mouth.heard == heard
+        mouth.resume()
+        await mouth.until(mouth.position)
+        assert round(wire.loop.time(), 2) == 2.3
+        assert wire.audio == 2
+        assert [c for c in wire.commands if c != "MARK_MEDIA"] == [
+            "PAUSE_MEDIA",
+            "CONTINUE_MEDIA",
+        ]
+
+    scene(play)
+
+
+def test_a_confirmed_interruption_does_not_stay_paused():
+    async def play(wire, mouth):
+        mouth.say(pcm(2))
+        await asyncio.sleep(0.5)
+        mouth.pause()
+        await asyncio.sleep(0.1)
+        mouth.interrupt()
+        await asyncio.sleep(0.1)
+        assert [c for c in wire.commands if c != "MARK_MEDIA"] == [
+            "PAUSE_MEDIA",
+            "FLUSH_MEDIA",
+            "CONTINUE_MEDIA",
+        ]
+
+    scene(play)
+
+
+def test_a_pause_of_silence_says_nothing():
+    async def play(wire, mouth):
+        mouth.pause()
+        mouth.resume()
+        await asyncio.sleep(0.1)
+        assert wire.sent == []
+
+    scene(play)
+
+
+def test_xoff_stops_us_at_once_and_xon_lets_us_go_on():
+    async def play(wire, mouth):
+        mouth.say(pcm(3))
+        await asyncio.sleep(0.5)
+        mouth.hold()
+        before = wire.audio
+        await asyncio.sleep(1)
+        assert wire.audio == before
+        mouth.release()
+        await asyncio.sleep(3)
+        assert wire.audio == 3
+
+    scene(play)
+
+
+def test_a_mark_that_comes_late_moves_our_idea_of_what_was_heard():
+    async def play(wire, mouth):
+        mouth.say(pcm(0.5))
+        mouth.finish()
+        await asyncio.sleep(0.3)
+        # Asterisk stood still for 100 ms: by our clock 0.3 s were heard.
+        assert round(mouth.heard, 2) == 0.3
+        mouth.mark_reached("unknown")
+        mouth.mark_reached(wire.marks()[-1])
+        assert mouth.heard == 0.5
+
+    scene(play)
+
+
+def test_every_second_and_every_end_is_marked():
+    async def play(wire, mouth):
+        mouth.say(pcm(2.5))
+        mouth.finish()
+        await asyncio.sleep(3)
+        assert len(wire.marks()) == 3
+        assert len(set(wire.marks())) == 3
+
+    scene(play)

@@ -1,0 +1,283 @@
+"""Whole calls. Read this first.
+
+The agent is real but for the models it asks; the voice detector is real, the caller's
+voice is a recording. Asterisk is tests/fakes/asterisk.py, which has its own tests
+against the real one's traces; tests/interop/ makes the same calls with the real one.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.calls.call import EndReason
+from agent.calls.transcript import Speaker
+from agent.session import Session
+from agent.wire.commands import Continue, Flush, Hangup, Pause
+from tests.fakes.agent import Agent
+from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.provider import ToolCall
+
+DATA = Path(__file__).parent / "data"
+QUESTION = (DATA / "question.ulaw").read_bytes()
+SILENCE = b"\xff" * 160
+COUGH = QUESTION[2400:2720]
+"""40 ms of a voice."""
+
+
+class Scene:
+    """One call, in real time: the caller's frames go in, what he hears comes out."""
+
+    def __init__(self, agent: Agent, asterisk: FakeAsterisk) -> None:
+        self.agent = agent
+        self.asterisk = asterisk
+        self.session = Session(agent.call(), agent.ai, asterisk, agent.parts)
+        self.silent_for = 0.0
+        """Seconds since the caller last heard something."""
+        self._to_say = b""
+
+    async def __aenter__(self) -> "Scene":
+        self._tasks = [
+            asyncio.create_task(self.agent.parts.vad.run()),
+            asyncio.create_task(self._clock()),
+        ]
+        self.running = asyncio.create_task(self.session.run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.asterisk.hang_up()
+        async with asyncio.timeout(5):
+            await self.running
+        for task in self._tasks:
+            task.cancel()
+
+    async def _clock(self) -> None:
+        loop = asyncio.get_running_loop()
+        tick = loop.time()
+        while True:
+            frame, self._to_say = self._to_say[:160] or SILENCE, self._to_say[160:]
+            self.asterisk.speak(frame.ljust(160, b"\xff"))
+            heard = self.asterisk.advance()
+            self.silent_for = 0.0 if heard else self.silent_for + 0.02
+            tick += 0.02
+            await asyncio.sleep(max(0.0, tick - loop.time()))
+
+    def say(self, speech: bytes) -> None:
+        self._to_say += speech
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(8):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    async def said(self, turns: int) -> list[tuple[str, str]]:
+        await self.until(lambda: len(self.agent.records.turns) >= turns)
+        return self.agent.records.said
+
+    @property
+    def seconds_heard(self) -> float:
+        return len(self.asterisk.heard) / 8000
+
+
+@pytest.fixture
+def asterisk() -> FakeAsterisk:
+    return FakeAsterisk()
+
+
+@pytest.fixture(params=["json", "plain-text", "envelope"])
+def dialect(request):
+    return request.param
+
+
+async def test_greets_answers_and_hangs_up(agent, asterisk, dialect):
+    agent.recogniser.texts = ["What are your opening hours?"]
+    agent.provider.answers = ["We are open from nine. And we close at five."]
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start(dialect=dialect)
+        assert await scene.said(1) == [("agent", "Hello there, caller.")]
+        scene.say(QUESTION)
+        assert (await scene.said(3))[1:] == [
+            ("caller", "What are your opening hours?"),
+            ("agent", "We are open from nine. And we close at five."),
+        ]
+        # The whole utterance was transcribed, with what came before its onset.
+        assert 1.5 < agent.recogniser.heard[0] < 2.4
+        asterisk.hang_up()
+        await scene.running
+    (end,) = agent.records.ends
+    assert end.reason is EndReason.CALLER_HUNG_UP
+    assert agent.records.calls[0].dialect == dialect
+    assert scene.seconds_heard == pytest.approx(0.3 + 1.0, abs=0.05)
+    latency = agent.records.turns[2].latency
+    assert set(latency) == {"silence", "stt", "llm", "tts", "reply"}
+
+
+async def test_model_is_told_who_it_is_and_what_was_said(agent, asterisk):
+    agent.recogniser.texts = ["What are your opening hours?"]
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start()
+        await scene.said(1)
+        scene.say(QUESTION)
+        await scene.said(3)
+    (chat,) = agent.provider.chats
+    roles = [(m["role"], m["content"]) for m in chat["messages"]]
+    assert roles[0][0] == "system"
+    assert roles[0][1].startswith("You answer the phone.")
+    assert roles[1:] == [
+        ("assistant", "Hello there, caller."),
+        ("user", "What are your opening hours?"),
+    ]
+    assert [t["function"]["name"] for t in chat["tools"]] == ["end_call"]
+
+
+async def test_caller_interrupts_and_context_keeps_what_was_heard(agent, asterisk):
+    words = [f"word{n}" for n in range(1, 61)]
+    agent.recogniser.texts = ["Tell me a story.", "Stop please."]
+    agent.provider.answers = [" ".join(words) + ".", "All right."]
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start()
+        await scene.said(1)
+        scene.say(QUESTION)
+        await scene.said(2)
+        await scene.until(lambda: scene.seconds_heard > 0.3 + 1.0)
+        scene.say(QUESTION)
+        said = await scene.said(5)
+        assert said[3:] == [("caller", "Stop please."), ("agent", "All right.")]
+        heard = said[2][1].split()
+    assert heard == words[: len(heard)]
+    # A word lasts 0.1 s: about 1 s before the interruption and until it was noticed.
+    assert 8 <= len(heard) <= 25
+    assert agent.records.turns[2].interrupted
+    assert Flush() in asterisk.commands
+    told = agent.provider.chats[1]["messages"]
+    assert told[-2] == {"role": "assistant", "content": " ".join(heard)}
+
+
+async def test_a_cough_pauses_and_takes_no_word(agent, asterisk):
+    agent.ai = replace(agent.ai, greeting=" ".join(["one two three four"] * 6))
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start()
+        await scene.until(lambda: scene.seconds_heard > 0.5)
+        scene.say(COUGH)
+        assert await scene.said(1) == [("agent", agent.ai.greeting)]
+        assert not agent.records.turns[0].interrupted
+    assert Flush() not in asterisk.commands
+    if Pause() in asterisk.commands:
+        assert Continue() in asterisk.commands
+    assert scene.seconds_heard == pytest.approx(2.4, abs=0.1)
+
+
+async def test_ai_says_goodbye_and_ends_the_call(agent, asterisk):
+    agent.recogniser.texts = ["That is all, bye."]
+    agent.provider.answers = [ToolCall("end_call", {"farewell": "Goodbye my friend."})]
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start()
+        await scene.said(1)
+        scene.say(QUESTION)
+        await scene.until(lambda: agent.records.ends)
+    assert agent.records.ends[0].reason is EndReason.AGENT_HUNG_UP
+    assert agent.records.said[-1] == ("agent", "Goodbye my friend.")
+    assert asterisk.commands[-1] == Hangup()
+    # The goodbye was heard to its end: HANGUP throws away what is queued.
+    assert scene.seconds_heard == pytest.approx(0.3 + 0.3, abs=0.03)
+    (use,) = agent.records.tool_uses
+    assert (use.name, use.failed) == ("end_call", False)
+
+
+async def test_operator_ends_the_call_in_mid_sentence(agent, asterisk):
+    agent.ai = replace(agent.ai, greeting=" ".join(["word"] * 100))
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start()
+        await scene.until(lambda: scene.seconds_heard > 0.5)
+        scene.session.end(EndReason.OPERATOR_HUNG_UP)
+        scene.session.end(EndReason.AGENT_FAILED)
+        async with asyncio.timeout(3):
+            await scene.running
+    assert [end.reason for end in agent.records.ends] == [EndReason.OPERATOR_HUNG_UP]
+    assert Hangup() in asterisk.commands
+
+
+async def test_a_call_has_a_longest_length(agent, asterisk):
+    agent.ai = replace(agent.ai, max_minutes=0.02)
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start()
+        await scene.until(lambda: agent.records.ends)
+    assert agent.records.ends[0].reason is EndReason.TOO_LONG
+
+
+async def test_caller_vanishes_while_the_model_thinks(agent, asterisk):
+    agent.provider.delay = lambda: 5.0
+    agent.recogniser.texts = ["Hello?"]
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start()
+        await scene.said(1)
+        scene.say(QUESTION)
+        await scene.until(lambda: agent.provider.chats)
+        asterisk.hang_up()
+        async with asyncio.timeout(2):
+            await scene.running
+    assert agent.records.ends[0].reason is EndReason.CALLER_HUNG_UP
+    assert len([t for t in asyncio.all_tasks() if "Pipeline" in t.get_name()]) == 0
+
+
+async def test_nothing_that_begins_a_call(agent, asterisk):
+    async with Scene(agent, asterisk) as scene:
+        asterisk.tell("good morning")
+        async with asyncio.timeout(1):
+            await scene.running
+    assert agent.records.calls == []
+    assert asterisk.over
+
+
+async def test_a_codec_that_we_do_not_speak(agent, asterisk):
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start(format="opus")
+        async with asyncio.timeout(1):
+            await scene.running
+    assert agent.records.ends[0].reason is EndReason.UNSUPPORTED_FORMAT
+    assert "opus" in agent.records.ends[0].detail
+    assert asterisk.over
+
+
+@pytest.mark.parametrize("codec", ["alaw", "slin", "slin16"])
+async def test_other_codecs_are_heard_and_spoken(agent, asterisk, codec):
+    from agent.media.audio import DECODE, ENCODE
+
+    async with Scene(agent, asterisk) as scene:
+        scene._tasks[1].cancel()
+        asterisk.start(format=codec)
+        frame = ENCODE[codec](bytes(640 if codec == "slin16" else 320))
+        while len(agent.records.turns) < 1:
+            asterisk.speak(frame)
+            asterisk.advance()
+            await asyncio.sleep(0.02)
+    pcm = DECODE[codec](asterisk.heard)
+    seconds = len(pcm) / 2 / (16000 if codec == "slin16" else 8000)
+    assert seconds == pytest.approx(0.3, abs=0.05)
+    assert agent.records.turns[0].speaker is Speaker.AGENT
+
+
+async def test_garbage_in_mid_call_disturbs_nobody(agent, asterisk):
+    agent.recogniser.texts = ["What are your opening hours?"]
+    agent.provider.answers = ["From nine to five."]
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start()
+        await scene.said(1)
+        for garbage in ("{", "[" * 5000, '{"event":3}', "NEWS a:b", b"", b"\0", "x" * 70000):
+            asterisk.tell(garbage)
+        scene.say(QUESTION)
+        assert (await scene.said(3))[2] == ("agent", "From nine to five.")
+
+
+async def test_a_model_that_fails_does_not_end_the_call(agent, asterisk):
+    agent.recogniser.texts = ["First?", "Second?"]
+    agent.provider.answers = [500, "I am back."]
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start()
+        await scene.said(1)
+        scene.say(QUESTION)
+        await scene.said(2)
+        scene.say(SILENCE * 60 + QUESTION)
+        assert (await scene.said(4))[3] == ("agent", "I am back.")
