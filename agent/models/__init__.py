@@ -1,0 +1,1 @@
+"""Models as data: which files, from where, and whether they are the right ones."""
