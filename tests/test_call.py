@@ -265,7 +265,15 @@ async def test_garbage_in_mid_call_disturbs_nobody(agent, asterisk):
     async with Scene(agent, asterisk) as scene:
         asterisk.start()
         await scene.said(1)
-        for garbage in ("{", "[" * 5000, '{"event":3}', "NEWS a:b", b"", b"\0", "x" * 70000):
+        for garbage in (
+            "{",
+            "[" * 5000,
+            '{"event":3}',
+            "NEWS a:b",
+            b"",
+            b"\0",
+            "x" * 70000,
+        ):
             asterisk.tell(garbage)
         scene.say(QUESTION)
         assert (await scene.said(3))[2] == ("agent", "From nine to five.")

@@ -43,7 +43,10 @@ TOOLS: Mapping[str, Tool] = {
             "hang up; never to answer a question."
         ),
         properties={
-            "farewell": {"type": "string", "description": "What to say before hanging up"}
+            "farewell": {
+                "type": "string",
+                "description": "What to say before hanging up",
+            }
         },
         required=["farewell"],
         run=_end_call,

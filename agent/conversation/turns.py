@@ -35,4 +35,6 @@ class UtteranceEnds(BaseUserTurnStopStrategy):
 
 
 def strategies() -> UserTurnStrategies:
-    return UserTurnStrategies(start=[VADUserTurnStartStrategy()], stop=[UtteranceEnds()])
+    return UserTurnStrategies(
+        start=[VADUserTurnStartStrategy()], stop=[UtteranceEnds()]
+    )

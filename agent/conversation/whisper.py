@@ -83,10 +83,10 @@ class Whisper:
         if rate != RATE:
             speech = soxr.resample(speech, rate, RATE)
         code = self._language(language, speech)
-        parts = [self._decode_part(part, code) for part in self._cut(speech)]
-        return Transcript(
-            " ".join(filter(None, parts)), code, time.monotonic() - began
-        )
+        parts = [
+            self._decode_part(part, code) for part in cut(speech, self._config.window)
+        ]
+        return Transcript(" ".join(filter(None, parts)), code, time.monotonic() - began)
 
     def _language(self, language: str, speech: npt.NDArray[np.float32]) -> str:
         if not self._model.model.is_multilingual:
@@ -97,19 +97,6 @@ class Whisper:
         encoded = self._model.encode(self._features(speech, self._config.window))
         token, _ = self._model.model.detect_language(encoded)[0][0]
         return str(token)[2:-2]
-
-    def _cut(self, speech: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
-        longest = int(self._config.window * RATE)
-        parts = []
-        while len(speech) > longest:
-            # The quietest tenth of a second in the last quarter of the window.
-            tail = speech[longest * 3 // 4 : longest]
-            steps = len(tail) // (RATE // 10)
-            energy = (tail[: steps * (RATE // 10)].reshape(steps, -1) ** 2).sum(axis=1)
-            at = longest * 3 // 4 + int(energy.argmin()) * (RATE // 10) + RATE // 20
-            parts.append(speech[:at])
-            speech = speech[at:]
-        return [*parts, speech]
 
     def _decode_part(self, speech: npt.NDArray[np.float32], language: str) -> str:
         text, sound = self._generate(speech, language, self._config.window)
@@ -157,6 +144,24 @@ class Whisper:
         mel: npt.NDArray[np.float32] = self._model.feature_extractor(speech)
         silence = max(0, frames - mel.shape[-1])
         return np.pad(mel[:, :frames], ((0, 0), (0, silence)))
+
+
+def cut(
+    speech: npt.NDArray[np.float32], window: float
+) -> list[npt.NDArray[np.float32]]:
+    """Parts of at most `window` seconds, cut where it is quiet."""
+    longest = int(window * RATE)
+    step = RATE // 10
+    parts = []
+    while len(speech) > longest:
+        # The quietest tenth of a second in the last quarter of the window.
+        begin = longest * 3 // 4
+        steps = (longest - begin) // step
+        tail = speech[begin : begin + steps * step].reshape(steps, step)
+        at = begin + int((tail**2).sum(axis=1).argmin()) * step + step // 2
+        parts.append(speech[:at])
+        speech = speech[at:]
+    return [*parts, speech]
 
 
 def _be_nice(nice: int) -> None:

@@ -14,7 +14,11 @@ class Wire:
         self.sent: list[tuple[float, bytes | str]] = []
         self.loop = asyncio.get_running_loop()
         self.mouth = Mouth(
-            self.send, Driver(mouth_dialect), codec("ulaw"), 20, clock=self.loop.time,
+            self.send,
+            Driver(mouth_dialect),
+            codec("ulaw"),
+            20,
+            clock=self.loop.time,
             **options,
         )
         self.writer = self.loop.create_task(self.mouth.run())

@@ -1,0 +1,150 @@
+"""The tables, private to this room: everybody else sees the values of agent.calls.
+
+They say nothing that only SQLite understands. Whoever changes them adds a
+revision to migrations/versions; a test compares the two.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    MetaData,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant. SQLite forgets the zone, so everything is kept in UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: datetime | None, dialect: Dialect
+    ) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(
+        self, value: datetime | None, dialect: Dialect
+    ) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            return value.replace(tzinfo=UTC)
+        return value.astimezone(UTC)
+
+
+class Words(TypeDecorator[str]):
+    """Text from callers and models. Half surrogate pairs, which no database
+    takes, and NUL, which PostgreSQL does not, become U+FFFD."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        storable = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return storable.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+class Table(DeclarativeBase):
+    metadata = MetaData(
+        # Names that a later revision can drop by.
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        }
+    )
+    type_annotation_map = {
+        str: Words,
+        float: Double,
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+    }
+
+
+class CallRow(Table):
+    __tablename__ = "calls"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    caller: Mapped[str]
+    called: Mapped[str]
+    direction: Mapped[str]
+    ai: Mapped[str]
+    started_at: Mapped[datetime]
+    channel_id: Mapped[str]
+    codec: Mapped[str]
+    dialect: Mapped[str]
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None]
+    end_detail: Mapped[str]
+
+    __table_args__ = (
+        Index(None, "started_at", "id"),
+        Index(None, "ai", "started_at", "id"),
+        Index(None, "ended_at"),
+    )
+
+
+class TurnRow(Table):
+    __tablename__ = "turns"
+
+    call_id: Mapped[str] = mapped_column(
+        ForeignKey(CallRow.id, ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Counts from 1 within the call."""
+    speaker: Mapped[str]
+    text: Mapped[str]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime]
+    interrupted: Mapped[bool]
+    latency: Mapped[dict[str, Any]]
+
+
+class ToolUseRow(Table):
+    __tablename__ = "tool_uses"
+
+    call_id: Mapped[str] = mapped_column(
+        ForeignKey(CallRow.id, ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Counts from 1 within the call."""
+    name: Mapped[str]
+    arguments: Mapped[str]
+    result: Mapped[str]
+    started_at: Mapped[datetime]
+    milliseconds: Mapped[float]
+    failed: Mapped[bool]
+
+
+class RecordingRow(Table):
+    """One track of one call. Not bound to `calls`: Asterisk records a call
+    whether or not the agent ever heard of it."""
+
+    __tablename__ = "recordings"
+
+    call_id: Mapped[str] = mapped_column(primary_key=True)
+    track: Mapped[str] = mapped_column(primary_key=True)
+    store: Mapped[str]
+    key: Mapped[str]
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    seconds: Mapped[float]
+    sha256: Mapped[str]
+    created_at: Mapped[datetime]

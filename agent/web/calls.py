@@ -1,0 +1,115 @@
+"""/calls: what calls there are and were, one in full, and hanging one up."""
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Annotated, Protocol
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+
+from agent.storage.calls import Calls, Cursor
+
+from .auth import require_operator
+from .problems import documented
+from .schemas import CallDetail, CallPage, CallSummary
+
+
+class Live(Protocol):
+    """The calls that are up in this process."""
+
+    def end(self, call_id: str) -> bool:
+        """Hangs up; False when no such call is up."""
+        ...
+
+
+def _calls(request: Request) -> Calls:
+    calls: Calls = request.app.state.calls
+    return calls
+
+
+def _live(request: Request) -> Live:
+    live: Live = request.app.state.live
+    return live
+
+
+router = APIRouter(
+    prefix="/calls",
+    tags=["calls"],
+    dependencies=[Depends(require_operator)],
+    responses=documented(401, 403, 422, 500, 503),
+)
+
+
+@router.get("")
+async def list_calls(
+    calls: Annotated[Calls, Depends(_calls)],
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    before: Annotated[str | None, Query(description="`next` of a page.")] = None,
+    ai: Annotated[str | None, Query(description="Only calls of this AI.")] = None,
+    live: Annotated[
+        bool | None, Query(description="Only calls that are up, or are over.")
+    ] = None,
+) -> CallPage:
+    """Newest first."""
+    page = await calls.newest(
+        limit,
+        None if before is None else _cursor(before),
+        ai=ai,
+        ended=None if live is None else not live,
+    )
+    return CallPage(
+        calls=[CallSummary.of(listed) for listed in page.calls],
+        next=None if page.next is None else _text(page.next),
+    )
+
+
+@router.get("/{call_id}", responses=documented(404))
+async def get_call(
+    call_id: str, calls: Annotated[Calls, Depends(_calls)]
+) -> CallDetail:
+    """What was said and done in it, and its recordings."""
+    record = await calls.get(call_id)
+    if record is None:
+        raise HTTPException(404, f"there is no call {call_id!r}")
+    return CallDetail.of_record(record)
+
+
+@router.delete(
+    "/{call_id}",
+    status_code=202,
+    response_class=Response,
+    responses=documented(404, 409),
+)
+async def hang_up(
+    call_id: str,
+    calls: Annotated[Calls, Depends(_calls)],
+    live: Annotated[Live, Depends(_live)],
+) -> Response:
+    """Hangs up. The call is over some moments after the answer."""
+    if live.end(call_id):
+        return Response(status_code=202)
+    record = await calls.get(call_id)
+    if record is None:
+        raise HTTPException(404, f"there is no call {call_id!r}")
+    if record.end is None:
+        raise HTTPException(409, f"call {call_id!r} is not up in this agent")
+    raise HTTPException(
+        409, f"call {call_id!r} is over since {record.end.ended_at.isoformat()}"
+    )
+
+
+def _text(cursor: Cursor) -> str:
+    plain = f"{cursor.started_at.isoformat()} {cursor.call_id}"
+    return base64.urlsafe_b64encode(plain.encode()).decode()
+
+
+def _cursor(text: str) -> Cursor:
+    try:
+        plain = base64.b64decode(text, altchars=b"-_", validate=True).decode()
+        started_at, _, call_id = plain.partition(" ")
+        cursor = Cursor(datetime.fromisoformat(started_at), call_id)
+    except (binascii.Error, ValueError) as error:
+        raise HTTPException(422, f"before: {text!r} is not a page's `next`") from error
+    if cursor.started_at.tzinfo is None:
+        raise HTTPException(422, f"before: {text!r} is not a page's `next`")
+    return cursor

@@ -1,0 +1,144 @@
+"""The public JSON shapes, and nothing else."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from agent.calls.call import Direction, EndReason
+from agent.calls.record import CallRecord, ListedCall, Track
+from agent.calls.transcript import Speaker
+
+
+class ProblemPlace(BaseModel):
+    where: str
+    what: str
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemPlace] | None = Field(
+        None, description="With 422: what is wrong with which part of the request."
+    )
+    not_ready: dict[str, str] | None = Field(
+        None, description="With 503 of /readyz: what is not ready, and why."
+    )
+
+
+class CallSummary(BaseModel):
+    id: str
+    caller: str
+    called: str
+    direction: Direction
+    ai: str
+    channel_id: str = Field(description="Asterisk's id of the AI's channel.")
+    codec: str
+    dialect: str
+    started_at: datetime
+    ended_at: datetime | None = Field(description="Null: the call is up.")
+    end_reason: EndReason | None
+    end_detail: str
+
+    @classmethod
+    def of(cls, listed: ListedCall) -> "CallSummary":
+        call, end = listed.call, listed.end
+        return cls(
+            id=call.id,
+            caller=call.caller,
+            called=call.called,
+            direction=call.direction,
+            ai=call.ai,
+            channel_id=call.channel_id,
+            codec=call.codec,
+            dialect=call.dialect,
+            started_at=call.started_at,
+            ended_at=end.ended_at if end else None,
+            end_reason=end.reason if end else None,
+            end_detail=end.detail if end else "",
+        )
+
+
+class CallPage(BaseModel):
+    calls: list[CallSummary]
+    next: str | None = Field(
+        description="Pass it as `before` for the calls that follow; null: no more."
+    )
+
+
+class TurnShape(BaseModel):
+    speaker: Speaker
+    text: str = Field(description="Of the agent only what the caller heard.")
+    started_at: datetime
+    ended_at: datetime
+    interrupted: bool
+    latency: dict[str, float] = Field(description="Seconds by part.")
+
+
+class ToolUseShape(BaseModel):
+    name: str
+    arguments: str = Field(description="JSON, as the model gave it.")
+    result: str
+    started_at: datetime
+    milliseconds: float
+    failed: bool
+
+
+class RecordingShape(BaseModel):
+    track: Track
+    store: str = Field(description="`folder`, or `s3://<bucket>`.")
+    key: str
+    bytes: int
+    seconds: float
+    sha256: str
+    created_at: datetime
+
+
+class CallDetail(CallSummary):
+    turns: list[TurnShape]
+    tool_uses: list[ToolUseShape]
+    recordings: list[RecordingShape]
+
+    @classmethod
+    def of_record(cls, record: CallRecord) -> "CallDetail":
+        summary = CallSummary.of(ListedCall(record.call, record.end))
+        return cls(
+            **summary.model_dump(),
+            turns=[
+                TurnShape(
+                    speaker=turn.speaker,
+                    text=turn.text,
+                    started_at=turn.started_at,
+                    ended_at=turn.ended_at,
+                    interrupted=turn.interrupted,
+                    latency=dict(turn.latency),
+                )
+                for turn in record.turns
+            ],
+            tool_uses=[
+                ToolUseShape(
+                    name=use.name,
+                    arguments=use.arguments,
+                    result=use.result,
+                    started_at=use.started_at,
+                    milliseconds=use.milliseconds,
+                    failed=use.failed,
+                )
+                for use in record.tool_uses
+            ],
+            recordings=[
+                RecordingShape(
+                    track=recording.track,
+                    store=recording.store,
+                    key=recording.key,
+                    bytes=recording.bytes,
+                    seconds=recording.seconds,
+                    sha256=recording.sha256,
+                    created_at=recording.created_at,
+                )
+                for recording in record.recordings
+            ],
+        )

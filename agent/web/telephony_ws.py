@@ -1,0 +1,140 @@
+"""/telephony/ws: where Asterisk brings its calls.
+
+A socket that is slow to be accepted freezes all of Asterisk 22.10 (asterisk#1979), so
+everything decided before `accept` is in memory: who asks, and whether there is room.
+A refusal is an HTTP status, given at once, and the dialplan's fallback answers the call.
+"""
+
+import base64
+import binascii
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, WebSocket
+from loguru import logger
+from starlette.responses import Response
+from starlette.websockets import WebSocketState
+
+from agent.calls.ai import AIError, AIs
+from agent.calls.call import Call, Direction
+from agent.observe import metrics
+from agent.session import LiveCalls, Parts, Session
+
+router = APIRouter()
+
+# It becomes a file's name and a line in a log.
+_CALL_ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LONGEST_NUMBER = 64
+
+
+@dataclass(frozen=True, slots=True)
+class TelephonyConfig:
+    username: str
+    password: str
+    """Empty: nobody is asked for one. Only for tests; settings always makes one up."""
+
+
+class AsgiSocket:
+    """What media/link.py asks of a websocket, straight on ASGI: no JSON, no models."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+        self._gone = False
+
+    async def receive(self) -> bytes | str | None:
+        message: Mapping[str, Any] = await self._websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            self._gone = True
+            return None
+        payload: bytes | None = message.get("bytes")
+        text: str | None = message.get("text")
+        return text if payload is None else payload
+
+    async def send(self, message: bytes | str) -> None:
+        if self._gone:
+            return
+        kind = "bytes" if isinstance(message, bytes) else "text"
+        try:
+            await self._websocket.send({"type": "websocket.send", kind: message})
+        except (RuntimeError, OSError):  # closed by the other side in this moment
+            self._gone = True
+
+    async def close(self) -> None:
+        if not self._gone and (
+            self._websocket.application_state is WebSocketState.CONNECTED
+        ):
+            self._gone = True
+            try:
+                await self._websocket.close()
+            except (RuntimeError, OSError):
+                pass
+
+
+@router.websocket("/telephony/ws")
+async def telephony(websocket: WebSocket) -> None:
+    state = websocket.app.state
+    live: LiveCalls = state.live
+    ais: AIs = state.ais
+    asked = websocket.query_params
+    call_id = asked.get("call_id") or secrets.token_hex(8)
+    if not _knows(websocket, state.telephony):
+        await _refuse(websocket, 401, "unauthorised")
+        return
+    if not _CALL_ID.fullmatch(call_id):
+        await _refuse(websocket, 400, "bad_call_id")
+        return
+    if (reason := live.refusal(call_id)) is not None:
+        await _refuse(websocket, 409 if reason == "duplicate_call_id" else 503, reason)
+        return
+    try:
+        ai = ais.choose(asked.get("ai", ""))
+    except AIError as error:
+        logger.error("call {} refused: {}", call_id, error)
+        await _refuse(websocket, 404, "unknown_ai")
+        return
+    call = Call(
+        id=call_id,
+        caller=asked.get("from", "")[:_LONGEST_NUMBER],
+        called=asked.get("to", "")[:_LONGEST_NUMBER],
+        direction=Direction.OUTBOUND
+        if asked.get("direction") == "outbound"
+        else Direction.INBOUND,
+        ai=ai.name,
+        started_at=datetime.now(UTC),
+    )
+    parts: Parts = state.parts
+    session = Session(call, ai, AsgiSocket(websocket), parts)
+    live.add(session)
+    try:
+        offered = websocket.scope.get("subprotocols", [])
+        await websocket.accept(subprotocol="media" if "media" in offered else None)
+        await session.run()
+    finally:
+        live.remove(session)
+
+
+def _knows(websocket: WebSocket, config: TelephonyConfig) -> bool:
+    if not config.password:
+        return True
+    kind, _, encoded = websocket.headers.get("authorization", "").partition(" ")
+    try:
+        given = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        given = b""
+    expected = f"{config.username}:{config.password}".encode()
+    return kind.lower() == "basic" and secrets.compare_digest(given, expected)
+
+
+async def _refuse(websocket: WebSocket, status: int, reason: str) -> None:
+    metrics.calls_refused.labels(reason).inc()
+    logger.warning("socket refused with {}: {}", status, reason)
+    headers = {"Retry-After": "5"} if status == 503 else {}
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Basic realm="offhook"'
+    await websocket.send_denial_response(
+        Response(reason, status_code=status, headers=headers)
+    )

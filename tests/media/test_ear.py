@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+
+from agent.media.audio import DECODE, ENCODE, Resampler
+from agent.media.ear import Ear
+from agent.media.gate import GateConfig, Heard
+from agent.media.vad import Vad
+from agent.wire.audio import codec
+
+SPEECH = (Path(__file__).parents[1] / "data" / "question.ulaw").read_bytes()
+SILENCE = b"\xff" * 160
+
+
+@pytest.fixture
+def vad(models_folder):
+    return Vad(models_folder / "silero-vad" / "silero_vad.onnx")
+
+
+def play(vad, payload, name="ulaw"):
+    """What was heard, and the speech as it was at each news."""
+    news = []
+    ear = Ear(
+        codec(name), vad, GateConfig(), lambda what: news.append((what, ear.speech()))
+    )
+    size = codec(name).frame_bytes()
+    for at in range(0, len(payload), size):
+        ear.hear(payload[at : at + size])
+        vad.tick()
+    return news, ear
+
+
+def test_speech_is_kept_with_a_little_from_before_it(vad):
+    news, ear = play(vad, SILENCE * 100 + SPEECH + SILENCE * 50)
+    assert [what for what, _ in news][:2] == [Heard.ONSET, Heard.SPEECH]
+    assert news[-1][0] is Heard.STOP
+    pause = next(speech for what, speech in reversed(news) if what is Heard.PAUSE)
+    seconds = len(pause) / 16000
+    # 1.57 s of speech, 0.4 s before it, 0.2 s of silence that is the pause.
+    assert 1.6 < seconds < 2.4
+    assert pause in DECODE["ulaw"](SILENCE * 100 + SPEECH + SILENCE * 50)
+
+
+def test_silence_is_not_hoarded(vad):
+    _, ear = play(vad, SILENCE * 3000)
+    assert len(ear.speech()) < 16000 * 2
+
+
+def test_after_an_utterance_the_next_begins_afresh(vad):
+    news, _ = play(vad, (SPEECH + SILENCE * 50) * 2)
+    stops = [n for n, (what, _) in enumerate(news) if what is Heard.STOP]
+    assert len(stops) == 2
+    assert len(news[stops[1]][1]) < len(SPEECH) * 2 * 1.9
+
+
+@pytest.mark.parametrize("name", ["alaw", "slin", "slin16"])
+def test_all_codecs_are_understood(vad, name):
+    pcm = DECODE["ulaw"](SPEECH + SILENCE * 50)
+    if name == "slin16":
+        wide = Resampler(16000)
+        pcm = wide.resample(pcm, 8000) + wide.rest()
+    news, ear = play(vad, ENCODE[name](pcm), name)
+    assert Heard.SPEECH in [what for what, _ in news]
+    assert ear.rate == codec(name).rate
+
+
+def test_odd_bytes_do_no_harm(vad):
+    news, ear = play(vad, b"\x01" * 1001, "slin")
+    ear.hear(b"")
+    ear.hear(b"\x01")
+    assert news == []

@@ -1,0 +1,94 @@
+from pathlib import Path
+
+import pytest
+
+from agent.media.audio import DECODE
+from agent.media.vad import WINDOW, Vad
+
+DATA = Path(__file__).parents[1] / "data"
+SPEECH = DECODE["ulaw"]((DATA / "question.ulaw").read_bytes())
+BYTES = 2 * WINDOW
+
+
+@pytest.fixture
+def vad(models_folder):
+    return Vad(models_folder / "silero-vad" / "silero_vad.onnx")
+
+
+def listen(vad, pcm, *, frame=320):
+    heard = []
+    listener = vad.listen(lambda *window: heard.append(window))
+    for at in range(0, len(pcm), frame):
+        listener.hear(pcm[at : at + frame])
+        vad.tick()
+    while len(listener.pending) >= BYTES:
+        vad.tick()
+    listener.close()
+    return heard
+
+
+def test_hears_speech_and_nothing_in_silence(vad):
+    speech = [probability for probability, _ in listen(vad, SPEECH)]
+    silence = [probability for probability, _ in listen(vad, bytes(len(SPEECH)))]
+    assert sum(p > 0.5 for p in speech) > len(speech) * 0.6
+    assert max(silence) < 0.3
+
+
+def test_every_window_is_heard_once_whatever_the_frames(vad):
+    windows = len(SPEECH) // BYTES
+    assert len(listen(vad, SPEECH, frame=320)) == windows
+    assert len(listen(vad, SPEECH, frame=958)) == windows
+    assert listen(vad, SPEECH, frame=320) == listen(vad, SPEECH, frame=80)
+
+
+def test_in_company_a_call_is_heard_as_alone(vad):
+    """No state leaks from one call to another."""
+    alone = listen(vad, SPEECH)
+    heard = {0: [], 1: [], 2: []}
+    others = [
+        vad.listen(lambda *window, call=call: heard[call].append(window))
+        for call in heard
+    ]
+    noise = bytes(range(256)) * (len(SPEECH) // 256 + 1)
+    for at in range(0, len(SPEECH), 320):
+        others[0].hear(noise[at : at + 320])
+        others[1].hear(SPEECH[at : at + 320])
+        others[2].hear(bytes(320))
+        vad.tick()
+    for (probability, loudness), (alone_p, alone_l) in zip(
+        heard[1], alone, strict=False
+    ):
+        assert probability == pytest.approx(alone_p, abs=1e-4)
+        assert loudness == pytest.approx(alone_l, abs=1e-3)
+    assert len(heard[1]) >= len(alone) - 1
+
+
+def test_more_calls_than_places_are_made_room_for(vad):
+    heard = []
+    listeners = [vad.listen(lambda *w: heard.append(w)) for _ in range(50)]
+    assert len({listener.place for listener in listeners}) == 50
+    for listener in listeners:
+        listener.hear(bytes(BYTES))
+    vad.tick()
+    assert len(heard) == 50
+
+
+def test_a_call_that_closed_is_forgotten(vad):
+    heard = []
+    first = vad.listen(lambda *w: heard.append(w))
+    first.hear(SPEECH)
+    vad.tick()
+    first.close()
+    first.close()
+    before = len(heard)
+    vad.tick()
+    assert len(heard) == before
+    second = vad.listen(lambda *w: heard.append(w))
+    assert second.place == first.place
+    assert listen(vad, SPEECH) == listen(vad, SPEECH)
+
+
+def test_loudness_is_in_dbfs(vad):
+    full = (b"\xff\x7f" + b"\x01\x80") * WINDOW
+    assert listen(vad, full[:BYTES])[0][1] == pytest.approx(0.0, abs=0.1)
+    assert listen(vad, bytes(BYTES))[0][1] == pytest.approx(-100.0)
