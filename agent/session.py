@@ -60,6 +60,8 @@ class LiveCalls:
         self.limit = limit
         self._sessions: dict[str, Session] = {}
         self._draining = False
+        self._gone = asyncio.Event()
+        """Set when the last call has left."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -84,6 +86,8 @@ class LiveCalls:
     def remove(self, session: "Session") -> None:
         self._sessions.pop(session.call.id, None)
         metrics.calls_live.set(len(self._sessions))
+        if not self._sessions:
+            self._gone.set()
 
     def end(self, call_id: str) -> bool:
         """Hangs up; False when no such call is up."""
@@ -95,16 +99,22 @@ class LiveCalls:
     async def drain(self, seconds: float) -> None:
         """No new calls; those that are up may finish in that time."""
         self._draining = True
-        try:
-            async with asyncio.timeout(seconds):
-                while self._sessions:
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
+        if not await self._empty(seconds):
             for session in self:
                 session.end(EndReason.SHUTDOWN)
-            async with asyncio.timeout(CLOSE_DEADLINE + 3):
-                while self._sessions:
-                    await asyncio.sleep(0.05)
+            await self._empty(CLOSE_DEADLINE + 3)
+
+    async def _empty(self, seconds: float) -> bool:
+        """Whether all calls were over within that time."""
+        if not self._sessions:
+            return True
+        self._gone.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._gone.wait()
+        except TimeoutError:
+            return False
+        return True
 
 
 class Session:
@@ -115,7 +125,9 @@ class Session:
         self._parts = parts
         self._end: CallEnd | None = None
         self._ended = asyncio.Event()
-        self._notes: asyncio.Queue[Callable[[], Awaitable[None]] | None] = asyncio.Queue()
+        self._notes: asyncio.Queue[Callable[[], Awaitable[None]] | None] = (
+            asyncio.Queue()
+        )
         self._conversation: Conversation | None = None
 
     def end(self, reason: EndReason, detail: str = "") -> None:
@@ -133,7 +145,10 @@ class Session:
             await self._conversation.say(farewell)
         await self._conversation.finish()
         asyncio.get_running_loop().call_later(
-            FAREWELL_DEADLINE, self.end, EndReason.AGENT_HUNG_UP, "goodbye took too long"
+            FAREWELL_DEADLINE,
+            self.end,
+            EndReason.AGENT_HUNG_UP,
+            "goodbye took too long",
         )
 
     async def run(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 
 class AIError(ValueError):
-    """The description of an AI is wrong. Says which AI, which key, what was expected."""
+    """The description of an AI is wrong. Says which AI and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class EndReason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Call:
     id: str
-    """Ours if the dialplan passed none; `${UNIQUEID}` of the caller's channel otherwise."""
+    """`${UNIQUEID}` of the caller's channel; ours if the dialplan passed none."""
     caller: str
     called: str
     direction: Direction

@@ -36,7 +36,7 @@ class Engine:
 
 
 class _SharedClientLlm(OpenAILLMService):
-    """Stock pipecat opens a client for each call: 20-50 ms of TLS set-up on the loop."""
+    """Stock pipecat opens a client for each call: TLS set-up on the loop."""
 
     def __init__(self, client: AsyncOpenAI, **kwargs: Any) -> None:
         self._shared = client
@@ -78,7 +78,7 @@ class Providers:
             await client.close()
 
     def engine(self, ai: AI) -> Engine:
-        """Where this AI thinks; an AIError that lists the providers if there is no such."""
+        """Where this AI thinks. An AIError lists the providers if there is no such."""
         provider, _, model = (ai.engine or self._default).partition(".")
         if provider not in self._llms:
             known = ", ".join(sorted(self._llms))

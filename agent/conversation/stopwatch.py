@@ -14,7 +14,7 @@ class Stopwatch:
     """One call's. Times are of the monotonic clock; what did not happen is None."""
 
     _stopped: float | None = None
-    """When the caller fell silent: the utterance's end less the silence that proved it."""
+    """When the caller fell silent: before the silence that proved it."""
     _transcribed: float | None = None
     _turn_over: float | None = None
     _first_token: float | None = None

@@ -17,6 +17,7 @@ from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import FunctionCallResultProperties
 from pipecat.services.llm_service import FunctionCallParams, LLMService
 
+from agent.calls.ai import AI, AIError
 from agent.calls.control import CallControl
 from agent.calls.transcript import ToolUse
 
@@ -66,16 +67,33 @@ def offer(
         return None
     for name in names:
         llm.register_function(name, _handler(name, TOOLS[name], control, on_use))
-    return ToolsSchema(
-        standard_tools=[
-            FunctionSchema(
-                name=name,
-                description=TOOLS[name].description,
-                properties=dict(TOOLS[name].properties),
-                required=list(TOOLS[name].required),
+    return ToolsSchema(standard_tools=[_schema(name) for name in names])
+
+
+def check(ai: AI) -> None:
+    for name in ai.tools:
+        if name not in TOOLS:
+            raise AIError(
+                f"AI {ai.name!r}: no tool is called {name!r}; there are: "
+                + ", ".join(TOOLS)
             )
-            for name in names
-        ]
+
+
+def described(names: Sequence[str]) -> list[dict[str, Any]]:
+    """The tools of those names, as OpenAI's API has them."""
+    return [
+        {"type": "function", "function": _schema(name).to_default_dict()}
+        for name in names
+    ]
+
+
+def _schema(name: str) -> FunctionSchema:
+    tool = TOOLS[name]
+    return FunctionSchema(
+        name=name,
+        description=tool.description,
+        properties=dict(tool.properties),
+        required=list(tool.required),
     )
 
 

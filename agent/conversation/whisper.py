@@ -25,7 +25,7 @@ _HOP = 160
 """Samples between two mel frames."""
 _TOKENS_PER_SECOND = 7.0
 _REPETITIVE = 2.4
-"""Bytes of text per byte of its zlib compression, from which it is one phrase over and over."""
+"""Bytes of text per byte of its zlib compression: one phrase over and over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""From the probability of speech, window by window, to: the caller speaks, pauses, is done.
+"""From the probability of speech in each window to: he speaks, pauses, is done.
 
 Two thresholds in each direction. The first voiced window is only a suspicion (ONSET):
 it may pause our voice, and a cough takes it back (FALSE_ALARM). The first short
@@ -80,7 +80,9 @@ class Gate:
         if loudness < self.config.floor:
             return False
         in_speech = self._speaking and not self._paused
-        return probability >= (self.config.unvoiced if in_speech else self.config.voiced)
+        return probability >= (
+            self.config.unvoiced if in_speech else self.config.voiced
+        )
 
     def _while_speaking(self, voiced: bool) -> Heard | None:
         self._voiced += 1

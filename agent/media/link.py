@@ -45,7 +45,7 @@ class Introduction:
 
 
 async def introduce(socket: Socket) -> Introduction:
-    """Waits for the message that begins a call; audio that comes before it is dropped."""
+    """Waits for the message that begins a call; audio before it is dropped."""
     try:
         async with asyncio.timeout(START_DEADLINE):
             while (message := await socket.receive()) is not None:

@@ -83,7 +83,7 @@ class Mouth:
         self._wake.set()
 
     def finish(self) -> None:
-        """The utterance is complete: what is short of a frame is filled with silence."""
+        """The utterance is complete: its last frame is filled up with silence."""
         short = -len(self._pending) % self._frame
         self._pending += self._codec.silence * short
         self._mark_due = True
@@ -134,7 +134,8 @@ class Mouth:
 
     async def until(self, position: float) -> None:
         """Returns when the caller has heard everything before `position`."""
-        while (left := position - self.heard) > 0.001:
+        # Polled, since the clock may be paused or put right meanwhile.
+        while (left := position - self.heard) > 0.001:  # noqa: ASYNC110
             await asyncio.sleep(max(left, 0.02))
 
     async def run(self) -> None:

@@ -96,7 +96,7 @@ class _Held:
 
 
 class AgentAudio(FrameProcessor):
-    """Last before the assistant's context. What is behind it sees only what was heard."""
+    """Last before the assistant's context, which so sees only what was heard."""
 
     def __init__(self, mouth: Mouth) -> None:
         super().__init__(name="AgentAudio")

@@ -31,7 +31,9 @@ _CLEARLY_SILENT = 0.1
 class Listener:
     """One call's place in the batch."""
 
-    def __init__(self, vad: "Vad", place: int, on_window: Callable[[float, float], None]):
+    def __init__(
+        self, vad: "Vad", place: int, on_window: Callable[[float, float], None]
+    ):
         self.place = place
         self.on_window = on_window
         """Called on the loop with the probability of speech and the loudness in dBFS."""
@@ -118,9 +120,7 @@ class Vad:
             self._age(listener, probability)
             if len(listener.pending) >= 2 * WINDOW:
                 self.ready(listener)
-            listener.on_window(
-                probability, 10.0 * math.log10(energy / WINDOW + 1e-10)
-            )
+            listener.on_window(probability, 10.0 * math.log10(energy / WINDOW + 1e-10))
 
     def warm(self) -> None:
         """The first inference allocates and is slow; not during a call."""
@@ -148,5 +148,3 @@ class Vad:
         self._state = np.concatenate([self._state, np.zeros_like(self._state)], axis=1)
         self._context = np.concatenate([self._context, np.zeros_like(self._context)])
         self._free.extend(range(places, 2 * places))
-
-

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # even words each frame.
 _QUIET = (
     *("aiosqlite", "alembic.runtime.plugins", "asyncio", "boto3", "botocore"),
-    *("httpcore", "httpx", "openai", "s3transfer", "sqlalchemy", "urllib3"),
+    *("httpcore", "httpx", "httpx2", "openai", "s3transfer", "sqlalchemy", "urllib3"),
     *("websockets",),
 )
 

@@ -2,7 +2,7 @@
 
 A socket that is slow to be accepted freezes all of Asterisk 22.10 (asterisk#1979), so
 everything decided before `accept` is in memory: who asks, and whether there is room.
-A refusal is an HTTP status, given at once, and the dialplan's fallback answers the call.
+A refusal is an HTTP status, at once, and the dialplan's fallback answers the call.
 """
 
 import base64

@@ -34,7 +34,7 @@ class ToolCall:
 
 @dataclass
 class FakeProvider:
-    """`answers` are given in turn: text, a tool call, or an HTTP status to fail with."""
+    """`answers` are given in turn: text, a tool call, or an HTTP status."""
 
     answers: list[str | ToolCall | int] = field(default_factory=list)
     seconds_per_word: float = 0.1

@@ -1,0 +1,119 @@
+"""The command line: `offhook serve | call | models`. Rooms are entered only when asked
+for: importing all of them takes seconds."""
+
+import argparse
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+
+from agent import __version__
+
+
+def main() -> None:
+    sys.exit(_run(_parser().parse_args()))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="offhook", description="An on-prem AI phone agent behind Asterisk."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs.add_parser("serve", help="answer calls; settings come from the environment")
+    call = verbs.add_parser("call", help="place a test call and print what was said")
+    from agent.phone import command as phone
+
+    phone.add_arguments(call)
+    models = verbs.add_parser("models", help="fetch, list, verify and bundle models")
+    from agent.models import command as models_command
+
+    models_command.add_arguments(models)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    match arguments.verb:
+        case "serve":
+            return _serve()
+        case "call":
+            return asyncio.run(_call(arguments))
+        case _:
+            from agent import settings
+            from agent.models import command
+
+            return command.run(arguments, settings.models())
+
+
+def _serve() -> int:
+    import uvicorn
+
+    from agent.app import create_app
+    from agent.models.errors import ModelError
+    from agent.observe import logs
+    from agent.settings import SettingsError, read_settings
+
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        print(f"offhook: {error}", file=sys.stderr)
+        return 2
+    logs.set_up(settings.log_level, as_json=settings.log_json)
+    try:
+        app = create_app(settings)
+    except ModelError as error:
+        print(f"offhook: {error}", file=sys.stderr)
+        return 1
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        ws="websockets-sansio",
+        # Asterisk offers no compression, and its audio would not shrink.
+        ws_per_message_deflate=False,
+        ws_max_size=1 << 20,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=None,
+    )
+    return 0
+
+
+async def _call(arguments: argparse.Namespace) -> int:
+    """Our own models give the test caller a voice, and write down what was said."""
+    import httpx
+
+    from agent.app import open_voice, open_whisper
+    from agent.models.errors import ModelError
+    from agent.models.store import Store
+    from agent.phone import command
+    from agent.settings import read_settings
+
+    settings = read_settings()
+    store = Store(settings.models)
+    async with AsyncExitStack() as house:
+        try:
+            voice = await open_voice(house, settings, store, {})
+            whisper = await asyncio.to_thread(open_whisper, settings, store)
+        except ModelError as error:
+            print(f"offhook: {error}", file=sys.stderr)
+            return 1
+        house.callback(whisper.close)
+        http = await house.enter_async_context(httpx.AsyncClient(timeout=30))
+
+        async def speak(text: str) -> bytes:
+            request = {"model": "tts-1", "voice": voice.voice, "input": text}
+            answer = await http.post(
+                f"{voice.base_url}/audio/speech",
+                json=request | {"response_format": "pcm", "sample_rate": 8000},
+            )
+            return answer.raise_for_status().content
+
+        async def transcribe(pcm: bytes) -> str:
+            return (await whisper.transcribe(pcm, 8000, "en")).text
+
+        return await command.run(arguments, speak=speak, transcribe=transcribe)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""What a local server says, line by line, into the agent's log; the last lines kept."""
+
+import asyncio
+import re
+from collections import deque
+
+from loguru import logger
+
+KEPT_LINES = 20
+
+# llama.cpp: "0.15.135.857 W slot ..."; its I lines are five a request.
+_LLAMA = re.compile(r"[\d.]+ ([DIWE]) ")
+_LLAMA_LEVELS = {"D": "DEBUG", "I": "DEBUG", "W": "WARNING", "E": "ERROR"}
+_NAMED = re.compile(r"\W*(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
+
+
+def level_of(line: str, previous: str) -> str:
+    """The level that a line names; that of the line before it if it names none."""
+    if match := _LLAMA.match(line):
+        return _LLAMA_LEVELS[match[1]]
+    if match := _NAMED.match(line):
+        return match[1]
+    if line.startswith("Traceback (most recent call last)"):
+        return "ERROR"
+    return previous
+
+
+class Output:
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._last: deque[str] = deque(maxlen=KEPT_LINES)
+
+    @property
+    def last_lines(self) -> str:
+        return "\n".join(self._last) or "(it said nothing)"
+
+    async def forward(self, stream: asyncio.StreamReader) -> None:
+        """Until the stream ends."""
+        level = "INFO"
+        while True:
+            try:
+                raw = await stream.readline()
+            except ValueError:
+                continue  # longer than the reader's limit, which has dropped it
+            if not raw:
+                return
+            line = raw.decode(errors="replace").rstrip()
+            if not line:
+                continue
+            self._last.append(line)
+            level = level_of(line, level)
+            logger.log(level, "[{}] {}", self._name, line)
