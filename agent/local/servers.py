@@ -8,7 +8,7 @@ from .process import LocalServer
 
 # Measured with Qwen2.5-Coder 0.5B and Piper's medium voices.
 _LLM_OVERHEAD_MIB = 250
-_SPEECH_MIB = 330
+_SPEECH_MIB = 400
 
 
 @dataclass(frozen=True, slots=True)

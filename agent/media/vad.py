@@ -36,7 +36,7 @@ class Listener:
     ):
         self.place = place
         self.on_window = on_window
-        """Called on the loop with the probability of speech and the loudness in dBFS."""
+        """Called on the loop: probability of speech, loudness in dBFS."""
         self.pending = bytearray()
         self.silent_windows = 0
         self._vad = vad
