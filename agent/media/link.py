@@ -109,6 +109,8 @@ class Link:
                 self._mouth.hold()
             case events.Xon():
                 self._mouth.release()
+            case events.Status():
+                self._mouth.queue_is(event.queue_length)
             case events.Stopped():
                 return True
             case events.Refused(text):

@@ -6,6 +6,10 @@ interruption throws away almost nothing. Marks tell what was really heard.
 
 Positions are seconds on one axis: everything the caller has heard of us so far,
 then what Asterisk holds, then what we hold. An interruption cuts the axis at `heard`.
+
+Between our words we send silence. Asterisk from 22.9 on makes none: the caller's RTP
+would stop, and with it a carrier's patience and MixMonitor's clock. Silence is on no
+axis: when there is something to say, it is flushed first and delays no word.
 """
 
 import asyncio
@@ -14,6 +18,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from itertools import count
 
+from loguru import logger
+
+from agent.observe import metrics
 from agent.wire import commands
 from agent.wire.audio import Codec
 from agent.wire.dialect import Dialect
@@ -25,6 +32,10 @@ AHEAD = 0.3
 CHUNK = 0.2
 """Seconds in one message: 5 messages a second while speaking."""
 MARK_EVERY = 1.0
+SILENCE = 0.5
+"""Seconds of it in one message."""
+BACKLOG = 0.1
+"""Seconds that Asterisk may hold more than we know of."""
 
 
 class Mouth:
@@ -36,6 +47,7 @@ class Mouth:
         ptime: int,
         *,
         ahead: float = AHEAD,
+        fill: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._send = send
@@ -46,7 +58,9 @@ class Mouth:
         self._bytes_per_second: int = codec.rate * codec.bytes_per_sample
         self._chunk = max(1, int(CHUNK * 1000) // ptime) * self._frame
         self._ahead = ahead
+        self._fill = fill
         self._clock = clock
+        self._can_pause = dialect.command(commands.Pause()) is not None
         self._playout = Playout()
         self._pending = bytearray()
         self._commands: deque[str] = deque()
@@ -54,11 +68,15 @@ class Mouth:
         self._timer: asyncio.TimerHandle | None = None
         self._sent = 0.0
         """Position of the end of what Asterisk was given."""
+        self._recent: deque[tuple[float, bytes]] = deque()
+        """What Asterisk may still hold: the position of its end, and the sound."""
         self._marks: dict[str, float] = {}
         self._mark_names = count(1)
         self._marked_until = 0.0
         self._mark_due = False
         self._paused = False
+        self._silent_until = 0.0
+        """On the clock: the end of the silence that Asterisk was given."""
 
     @property
     def rate(self) -> int:
@@ -91,36 +109,53 @@ class Mouth:
 
     def interrupt(self) -> None:
         """Silence now; what was not heard never will be."""
-        now = self._clock()
-        if self._sent > self.heard or self._paused:
+        heard = self.heard
+        if self._sent > heard or self._paused:
             self._command(commands.Flush())
-        self._sent = self.heard
-        self._playout.flushed(now=now)
+        self._forget_sent(heard)
         self._pending.clear()
-        self._marks.clear()
-        self._mark_due = False
-        self._marked_until = self._sent
         self.resume()
 
     def pause(self) -> None:
         """Silence, for now: the caller may have begun to speak."""
-        if self._paused or self.unheard <= 0 or not self._command(commands.Pause()):
+        if self._paused or self.unheard <= 0:
             return
         self._paused = True
-        self._playout.paused(now=self._clock())
+        if self._can_pause:
+            self._command(commands.Pause())
+            self._playout.paused(now=self._clock())
+        else:
+            self._take_back()
 
     def resume(self) -> None:
-        if self._paused:
-            self._paused = False
+        if not self._paused:
+            return
+        self._paused = False
+        if self._can_pause:
             self._playout.continued(now=self._clock())
             self._command(commands.Continue())
-            self._wake.set()
+        self._wake.set()
 
     def mark_reached(self, mark: str) -> None:
         position = self._marks.pop(mark, None)
-        if position is not None:
-            self._playout.corrected(self._sent - position, now=self._clock())
-            self._wake.set()
+        if position is None:
+            return
+        self._playout.corrected(self._sent - position, now=self._clock())
+        if position == self._sent and not self._pending:
+            # All is heard: the moment to ask whether Asterisk thinks so, too.
+            self._command(commands.GetStatus())
+        self._wake.set()
+
+    def queue_is(self, frames: int) -> None:
+        """What STATUS says of Asterisk's queue. A backlog would be delay for ever."""
+        known = self.unheard + max(0.0, self._silent_until - self._clock())
+        behind = frames * self._frame / self._bytes_per_second - known
+        if behind > BACKLOG and not self._pending:
+            logger.warning("Asterisk is {:.2f} s behind; flushed", behind)
+            metrics.backlogs.inc()
+            self._command(commands.Flush())
+            self._forget_sent(self._sent)
+            self._silent_until = 0.0
 
     def hold(self) -> None:
         self._playout.hold()
@@ -139,6 +174,7 @@ class Mouth:
             await asyncio.sleep(max(left, 0.02))
 
     async def run(self) -> None:
+        self._wake.set()
         try:
             while True:
                 await self._wake.wait()
@@ -151,6 +187,10 @@ class Mouth:
                 self._timer.cancel()
 
     async def _write_ahead(self) -> None:
+        if self._paused:
+            return
+        if len(self._pending) >= self._frame:
+            await self._drop_silence()
         while len(self._pending) >= self._frame and not self._commands:
             wait = self._playout.wait(now=self._clock(), ahead=self._ahead)
             if wait is None:
@@ -162,6 +202,8 @@ class Mouth:
         if self._mark_due and not self._pending:
             self._mark_due = False
             await self._mark()
+        if self._fill and not self._pending:
+            await self._write_silence()
 
     async def _write_chunk(self) -> None:
         size = min(self._chunk, len(self._pending) // self._frame * self._frame)
@@ -170,12 +212,32 @@ class Mouth:
         seconds = size / self._bytes_per_second
         self._sent += seconds
         self._playout.sent(seconds, now=self._clock())
+        self._remember(chunk)
         for message in self._dialect.audio(chunk):
             await self._send(message)
             if self._commands:
                 return  # a flush: the rest of this chunk is not wanted any more
         if self._sent - self._marked_until >= MARK_EVERY:
             await self._mark()
+
+    async def _write_silence(self) -> None:
+        now = self._clock()
+        wait = max(self._playout.unheard(now=now), self._silent_until - now)
+        if wait <= 0.001:
+            frames = int(SILENCE * self._bytes_per_second) // self._frame
+            silence = self._codec.silence * (frames * self._frame)
+            wait = len(silence) / self._bytes_per_second
+            self._silent_until = now + wait
+            for message in self._dialect.audio(silence):
+                await self._send(message)
+        self._wake_in(wait)
+
+    async def _drop_silence(self) -> None:
+        if self._silent_until > self._clock():
+            self._silent_until = 0.0
+            flush = self._dialect.command(commands.Flush())
+            if flush is not None:
+                await self._send(flush)
 
     async def _mark(self) -> None:
         self._marked_until = self._sent
@@ -185,14 +247,37 @@ class Mouth:
             self._marks[name] = self._sent
             await self._send(text)
 
-    def _command(self, command: commands.Command) -> bool:
-        """False when this dialect has no word for it."""
+    def _remember(self, chunk: bytes) -> None:
+        heard = self.heard
+        while self._recent and self._recent[0][0] <= heard:
+            self._recent.popleft()
+        self._recent.append((self._sent, chunk))
+
+    def _take_back(self) -> None:
+        """A pause for those who know none: flush, and keep what was not heard."""
+        heard = self.heard
+        unheard = bytearray()
+        for end, chunk in self._recent:
+            size = round((end - heard) * self._bytes_per_second)
+            whole = min(len(chunk), -(-size // self._frame) * self._frame)
+            unheard += chunk[len(chunk) - whole :] if size > 0 else b""
+        self._command(commands.Flush())
+        self._forget_sent(heard)
+        self._pending[:0] = unheard
+
+    def _forget_sent(self, heard: float) -> None:
+        self._playout.flushed(now=self._clock())
+        self._sent = self._marked_until = heard
+        self._recent.clear()
+        self._marks.clear()
+        self._mark_due = False
+
+    def _command(self, command: commands.Command) -> None:
+        """Nothing, when this dialect has no word for it."""
         text = self._dialect.command(command)
-        if text is None:
-            return False
-        self._commands.append(text)
-        self._wake.set()
-        return True
+        if text is not None:
+            self._commands.append(text)
+            self._wake.set()
 
     def _wake_in(self, seconds: float) -> None:
         if self._timer is not None:

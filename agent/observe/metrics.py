@@ -50,6 +50,9 @@ reply_seconds = Histogram(
 )
 barge_in = Counter("offhook_barge_in", "Times that a caller interrupted the AI.")
 
+backlogs = Counter(
+    "offhook_backlogs", "Times that Asterisk's queue was longer than it should be."
+)
 frames_in = Counter("offhook_frames_in", "Audio frames received from Asterisk.")
 wire_errors = Counter(
     "offhook_wire_errors", "Things Asterisk sent that make no sense.", ["kind"]

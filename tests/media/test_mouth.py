@@ -1,9 +1,10 @@
 import asyncio
+import base64
 import json
 
 from agent.media.mouth import Mouth
 from agent.wire.audio import codec
-from agent.wire.dialect import Driver
+from agent.wire.dialect import Driver, Envelope
 from tests import virtual_time
 
 
@@ -15,11 +16,11 @@ class Wire:
         self.loop = asyncio.get_running_loop()
         self.mouth = Mouth(
             self.send,
-            Driver(mouth_dialect),
+            Envelope() if mouth_dialect == "envelope" else Driver(mouth_dialect),
             codec("ulaw"),
             20,
             clock=self.loop.time,
-            **options,
+            **{"fill": False} | options,
         )
         self.writer = self.loop.create_task(self.mouth.run())
 
@@ -46,9 +47,9 @@ def pcm(seconds: float) -> bytes:
     return bytes(2 * int(8000 * seconds))
 
 
-def scene(play):
+def scene(play, *arguments, **options):
     async def main():
-        wire = Wire()
+        wire = Wire(*arguments, **options)
         try:
             await play(wire, wire.mouth)
         finally:
@@ -186,6 +187,9 @@ def test_a_mark_that_comes_late_moves_our_idea_of_what_was_heard():
         mouth.mark_reached("unknown")
         mouth.mark_reached(wire.marks()[-1])
         assert mouth.heard == 0.5
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert wire.commands[-1] == "GET_STATUS"
 
     scene(play)
 
@@ -199,3 +203,80 @@ def test_every_second_and_every_end_is_marked():
         assert len(set(wire.marks())) == 3
 
     scene(play)
+
+
+def test_between_words_there_is_silence_and_no_gap():
+    async def play(wire, mouth):
+        await asyncio.sleep(3)
+        assert 3 <= wire.audio <= 3.51
+        assert set(b"".join(m for _, m in wire.sent)) == {0xFF}
+        await asyncio.sleep(0.2)
+        before = wire.audio
+        mouth.say(b"\x01\x02" * 8000)
+        mouth.finish()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        # What was queued of the silence is flushed: it delays no word.
+        assert wire.commands == ["FLUSH_MEDIA"]
+        await asyncio.sleep(2)
+        assert round(mouth.heard, 2) == 1.0
+        assert before + 1 + 0.8 <= wire.audio <= before + 1 + 1.6
+
+    scene(play, fill=True)
+
+
+def test_silence_never_cuts_the_last_word():
+    async def play(wire, mouth):
+        for _ in range(5):
+            mouth.say(pcm(0.5))
+            mouth.finish()
+            await asyncio.sleep(0.45)
+        assert "FLUSH_MEDIA" not in wire.commands
+
+    scene(play, fill=True)
+
+
+def test_a_backlog_is_noticed_and_removed():
+    async def play(wire, mouth):
+        mouth.say(pcm(0.5))
+        mouth.finish()
+        await asyncio.sleep(1)
+        mouth.queue_is(3)
+        await asyncio.sleep(0.01)
+        assert "FLUSH_MEDIA" not in wire.commands
+        mouth.queue_is(40)
+        await asyncio.sleep(0.01)
+        assert wire.commands[-1] == "FLUSH_MEDIA"
+        mouth.say(pcm(0.5))
+        await asyncio.sleep(0.01)
+        before = len(wire.commands)
+        mouth.queue_is(40)
+        await asyncio.sleep(0.01)
+        assert "FLUSH_MEDIA" not in wire.commands[before:]
+
+    scene(play, fill=False)
+
+
+def test_an_envelope_is_paused_by_taking_back_what_was_not_heard():
+    async def play(wire, mouth):
+        sound = bytes(range(1, 201)) * 200
+        mouth._encode = bytes
+        mouth.say(sound[:16000])
+        await asyncio.sleep(0.5)
+        mouth.pause()
+        await asyncio.sleep(0.4)
+        said = [json.loads(m) for _, m in wire.sent]
+        assert [m["type"] for m in said].count("clear") == 1
+        cut = round(mouth.heard * 8000)
+        mouth.resume()
+        await mouth.until(mouth.position)
+        said = [json.loads(m) for _, m in wire.sent]
+        clear = [m["type"] for m in said].index("clear")
+        heard = b"".join(base64.b64decode(m["audio"]) for m in said[:clear])[:cut]
+        again = b"".join(base64.b64decode(m["audio"]) for m in said[clear + 1 :])
+        # Not a word is lost, and at most the frame in flight is said again.
+        assert again.endswith(sound[15000:16000])
+        assert 16000 <= len(heard) + len(again) <= 16000 + 160
+        assert round(wire.loop.time(), 1) == 2.4
+
+    scene(play, "envelope")
