@@ -51,6 +51,7 @@ def _serve() -> int:
     from agent.models.errors import ModelError
     from agent.observe import logs
     from agent.settings import SettingsError, read_settings
+    from agent.web.media_protocol import MediaProtocol
 
     try:
         settings = read_settings()
@@ -68,7 +69,7 @@ def _serve() -> int:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        ws="websockets-sansio",
+        ws=MediaProtocol,
         # Asterisk offers no compression, and its audio would not shrink.
         ws_per_message_deflate=False,
         ws_max_size=1 << 20,

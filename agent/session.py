@@ -59,6 +59,8 @@ class LiveCalls:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._sessions: dict[str, Session] = {}
+        self.ended = 0
+        """Calls that were up and are not any more."""
         self._draining = False
         self._gone = asyncio.Event()
         """Set when the last call has left."""
@@ -85,6 +87,7 @@ class LiveCalls:
 
     def remove(self, session: "Session") -> None:
         self._sessions.pop(session.call.id, None)
+        self.ended += 1
         metrics.calls_live.set(len(self._sessions))
         if not self._sessions:
             self._gone.set()

@@ -32,7 +32,8 @@ FRAME_SECONDS = 0.02
 CATCH_UP = 0.1
 """Seconds of lateness that are made up for: what a phone's jitter buffer hides."""
 
-_LAW_RATE = 8000
+_NARROW = 8000
+"""Samples a second where nothing else is known."""
 _INBOX_FRAMES = 250
 """The caller's frames that may wait for the session: 5 s."""
 _MOST_UNSENT = 64_000
@@ -46,7 +47,7 @@ class AudioSocket:
         self._reader = reader
         self._writer = writer
         self._messages = wire.Messages()
-        self._rate = _LAW_RATE
+        self._rate = _NARROW
         self._queue: PlayQueue | None = None
         """None: the call has not begun, since its rate is not known."""
         self._mirror = DriverMirror("json")
@@ -101,7 +102,7 @@ class AudioSocket:
             raise NoStartError(f"a call begins with its UUID, not {str(first)[:80]}")
         self._mirror.channel_id = str(first.id)
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(SOUND_DEADLINE, self._begin, _LAW_RATE)
+        self._timer = loop.call_later(SOUND_DEADLINE, self._begin, _NARROW)
         self._tasks = [
             asyncio.create_task(self._listen(others)),
             asyncio.create_task(pace(self._tick)),
@@ -120,7 +121,7 @@ class AudioSocket:
             MediaStart(
                 channel_id=self._mirror.channel_id,
                 # As Asterisk calls it: slin, slin12, slin16 ... We speak two of them.
-                format="slin" if rate == _LAW_RATE else f"slin{rate // 1000}",
+                format="slin" if rate == _NARROW else f"slin{rate // 1000}",
                 frame_size=frame_bytes,
                 ptime=20,
                 channel=f"AudioSocket/{host}:{port}",
@@ -163,12 +164,12 @@ class AudioSocket:
         return True
 
     def _tick(self) -> None:
-        queue = self._queue
-        if self._writer.transport.get_write_buffer_size() > _MOST_UNSENT:
-            return
-        if queue is not None and queue.hung_up:
+        queue, transport = self._queue, self._writer.transport
+        if transport.is_closing() or (queue is not None and queue.hung_up):
             return
         frame = queue.tick() if queue is not None else None
+        if transport.get_write_buffer_size() > _MOST_UNSENT:
+            return
         size = _frame_bytes(self._rate)
         pcm = bytes(size) if frame is None else frame.ljust(size, b"\0")
         self._writer.write(wire.sound(pcm, self._rate))

@@ -29,6 +29,10 @@ class Socket(Protocol):
     async def receive(self) -> bytes | str | None:
         """The next message; None when the other side has closed."""
 
+    def hand_over(self, take: Callable[[bytes], object]) -> None:
+        """From now on binary messages may come by `take`, in the moment in which they
+        arrive, rather than by `receive`."""
+
     async def send(self, message: bytes | str) -> None: ...
 
     async def close(self) -> None: ...
@@ -82,19 +86,23 @@ class Link:
 
     async def run(self) -> None:
         """Returns when the other side has gone."""
-        receive, read, hear = self._socket.receive, self._dialect.read, self._ear.hear
-        frames = metrics.frames_in.inc
-        while (message := await receive()) is not None:
-            try:
-                value = read(message)
-            except WireError as error:
-                self._complain(error)
-                continue
-            if isinstance(value, Audio):
-                frames()
-                hear(value.payload)
-            elif self._told(value):
+        self._socket.hand_over(self._take)
+        while (message := await self._socket.receive()) is not None:
+            if self._take(message):
                 return
+
+    def _take(self, message: bytes | str) -> bool:
+        """True when the other side says that the call is over."""
+        try:
+            value = self._dialect.read(message)
+        except WireError as error:
+            self._complain(error)
+            return False
+        if isinstance(value, Audio):
+            metrics.frames_in.inc()
+            self._ear.hear(value.payload)
+            return False
+        return self._told(value)
 
     def _told(self, event: events.Event) -> bool:
         """Acts on news from Asterisk; True when it says that the call is over."""

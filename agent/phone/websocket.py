@@ -15,11 +15,11 @@ from websockets.typing import Subprotocol
 from agent.wire.dialect import Name
 from agent.wire.events import Dtmf, Event, MediaStart, Stopped
 from agent.wire.mirror import mirror
+from agent.wire.playqueue import PlayQueue
 
 from .ear import Ear, Heard
 from .line import CallFailed, Line, Side
 from .mouth import Press
-from .playqueue import PlayQueue
 from .ulaw import FRAME
 
 

@@ -9,7 +9,7 @@ import base64
 import binascii
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +23,8 @@ from agent.calls.ai import AIError, AIs
 from agent.calls.call import Call, Direction
 from agent.observe import metrics
 from agent.session import LiveCalls, Parts, Session
+
+from .media_protocol import EXTENSION, MediaProtocol
 
 router = APIRouter()
 
@@ -44,6 +46,8 @@ class AsgiSocket:
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
         self._gone = False
+        extensions = websocket.scope.get("extensions") or {}
+        self._short: MediaProtocol | None = extensions.get(EXTENSION)
 
     async def receive(self) -> bytes | str | None:
         message: Mapping[str, Any] = await self._websocket.receive()
@@ -54,8 +58,15 @@ class AsgiSocket:
         text: str | None = message.get("text")
         return text if payload is None else payload
 
+    def hand_over(self, take: Callable[[bytes], object]) -> None:
+        if self._short is not None:
+            self._short.hand_over(take)
+
     async def send(self, message: bytes | str) -> None:
         if self._gone:
+            return
+        if self._short is not None and isinstance(message, bytes):
+            self._short.send_audio(message)
             return
         kind = "bytes" if isinstance(message, bytes) else "text"
         try:
@@ -64,6 +75,8 @@ class AsgiSocket:
             self._gone = True
 
     async def close(self) -> None:
+        if self._short is not None:
+            self._short.hand_over(None)
         if not self._gone and (
             self._websocket.application_state is WebSocketState.CONNECTED
         ):

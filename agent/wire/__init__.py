@@ -32,6 +32,8 @@ One socket is one call.
 events, commands    what is said, and both spellings of it
 envelope            a third dialect: audio as base64 in JSON (not Asterisk's own)
 dialect, mirror     one interface over the three: our side, and Asterisk's side
+playqueue           the driver's queue, for what plays Asterisk
+audiosocket         another protocol, for older Asterisk: sound and keys over TCP
 audio, playout      codecs; how much of what was sent has still to be heard
 fields, errors      strict reading of a peer's JSON; who broke the rules
 """

@@ -5,9 +5,9 @@ Nothing sleeps, so it serves virtual clocks as well as no clock at all.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from agent.phone.playqueue import PlayQueue
+from agent.wire.playqueue import PlayQueue
 from agent.wire.audio import CODECS
 from agent.wire.commands import Command, Ignored
 from agent.wire.dialect import Audio, Name
@@ -38,6 +38,9 @@ class FakeAsterisk:
         if message is None:
             self._inbox.put_nowait(None)
         return message
+
+    def hand_over(self, take: Callable[[bytes], object]) -> None:
+        """All comes by `receive`, in the order in which it was told."""
 
     async def send(self, message: bytes | str) -> None:
         """After the end it goes nowhere, as on a closed socket."""

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from agent.calls.ai import read
 from agent.session import LiveCalls
 from agent.web import telephony_ws
+from agent.web.media_protocol import MediaProtocol
 from agent.web.telephony_ws import TelephonyConfig
 
 AIS = read("[ai.desk]\nprompt = 'You answer the phone.'")
@@ -102,7 +103,7 @@ async def test_a_whole_call_over_a_real_socket(agent, app):
     app.state.parts = agent.parts
     app.state.ais = read("[ai.desk]\nprompt = 'x'\ngreeting = 'Hello there.'")
     detector = asyncio.create_task(agent.parts.vad.run())
-    async with Running(app, ws="websockets-sansio") as url:
+    async with Running(app, ws=MediaProtocol) as url:
         address = url.replace("http", "ws") + "/telephony/ws?call_id=17.2&from=%2B155"
         async with websockets.connect(
             address, subprotocols=["media"], additional_headers=GOOD, compression=None

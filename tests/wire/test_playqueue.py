@@ -2,7 +2,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.phone.playqueue import PlayQueue
 from agent.wire import events
 from agent.wire.commands import (
     Answer,
@@ -31,6 +30,7 @@ from agent.wire.events import (
     Xon,
 )
 from agent.wire.mirror import DriverMirror, mirror
+from agent.wire.playqueue import PlayQueue
 from tests.wire.trace import Trace, traces
 
 TICK = 0.02

@@ -1,14 +1,16 @@
 """chan_websocket's play queue in memory, with the habits that surprise people.
 
 As Asterisk 22.10.1 does it, measured and replayed from traces. No clock: every
-`tick` is twenty milliseconds, and what it returns is what the caller hears.
+`tick` is twenty milliseconds, and what it returns is what the caller hears. Plays
+Asterisk in tests and in the test caller; on AudioSocket, where the peer has no queue,
+it is the queue.
 """
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agent.wire.commands import (
+from .commands import (
     Answer,
     Command,
     Continue,
@@ -24,9 +26,9 @@ from agent.wire.commands import (
     StartBuffering,
     StopBuffering,
 )
-from agent.wire.dialect import Audio
-from agent.wire.errors import PeerError
-from agent.wire.events import (
+from .dialect import Audio
+from .errors import PeerError
+from .events import (
     BufferingCompleted,
     Event,
     MarkReached,
@@ -36,7 +38,7 @@ from agent.wire.events import (
     Xoff,
     Xon,
 )
-from agent.wire.mirror import DriverMirror, Mirror
+from .mirror import DriverMirror, Mirror
 
 FULL, XOFF, XON = 1000, 900, 800
 

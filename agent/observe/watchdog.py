@@ -1,0 +1,52 @@
+"""Ends a process whose event loop is stuck.
+
+An agent that stops reading its sockets freezes all of Asterisk, other calls included
+(asterisk#2140). A closed socket frees it at once, and whoever started us starts us
+again. Only turns of the loop that this thread saw missing count: a process that was
+stopped and goes on, or a machine that slept, is not stuck.
+"""
+
+import asyncio
+import faulthandler
+import os
+import sys
+import threading
+
+from loguru import logger
+
+from . import metrics
+
+EXIT_STATUS = 70
+_CHECK = 0.5
+
+
+class Watchdog:
+    def __init__(self, patience: float = 6.0) -> None:
+        """`patience`: seconds."""
+        self._patience = patience
+        self._beats = 0
+        self._over = threading.Event()
+
+    async def run(self) -> None:
+        """Until cancelled. Also tells how late the loop is."""
+        thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        thread.start()
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                due = loop.time() + 0.1
+                await asyncio.sleep(0.1)
+                metrics.loop_lag_seconds.observe(max(0.0, loop.time() - due))
+                self._beats += 1
+        finally:
+            self._over.set()
+
+    def _watch(self) -> None:
+        missed, seen = 0, -1
+        while not self._over.wait(_CHECK):
+            missed = missed + 1 if self._beats == seen else 0
+            seen = self._beats
+            if missed * _CHECK >= self._patience:
+                logger.critical("the event loop is stuck; ending the process")
+                faulthandler.dump_traceback(sys.stderr)
+                os._exit(EXIT_STATUS)

@@ -1,0 +1,74 @@
+"""Where an Asterisk without chan_websocket brings its calls: AudioSocket over TCP.
+
+The protocol has no password, and no names of caller or called: all that a connection
+says is the call's UUID. Who may connect is therefore a question of the address that we
+listen on, loopback unless told otherwise.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from loguru import logger
+
+from agent.calls.ai import AIs
+from agent.calls.call import Call, Direction
+from agent.media.audiosocket import AudioSocket
+from agent.media.link import NoStartError
+from agent.observe import metrics
+from agent.session import LiveCalls, Parts, Session
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSocketConfig:
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0: nobody listens."""
+
+
+async def listen(
+    config: AudioSocketConfig, ais: AIs, live: LiveCalls, parts: Parts
+) -> asyncio.Server:
+    """Close it to take no more calls; those that are up go on."""
+
+    async def answer(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        connection = AudioSocket(reader, writer)
+        try:
+            await _answer(connection, ais, live, parts)
+        finally:
+            await connection.close()
+
+    return await asyncio.start_server(answer, config.host, config.port)
+
+
+async def _answer(
+    connection: AudioSocket, ais: AIs, live: LiveCalls, parts: Parts
+) -> None:
+    try:
+        call_id = str(await connection.identity())
+    except NoStartError as error:
+        metrics.wire_errors.labels("garbage").inc()
+        logger.warning("no call came of this AudioSocket connection: {}", error)
+        return
+    # Closing is the only refusal there is; the dialplan sees a call that ended.
+    if (reason := live.refusal(call_id)) is not None:
+        metrics.calls_refused.labels(reason).inc()
+        logger.warning("AudioSocket call {} refused: {}", call_id, reason)
+        return
+    ai = ais.choose("")
+    call = Call(
+        id=call_id,
+        caller="",
+        called="",
+        direction=Direction.INBOUND,
+        ai=ai.name,
+        started_at=datetime.now(UTC),
+    )
+    session = Session(call, ai, connection, parts)
+    live.add(session)
+    try:
+        await session.run()
+    finally:
+        live.remove(session)
