@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -29,6 +28,7 @@ from agent.local.servers import (
 from agent.local.warm import warm_llm
 from agent.media.vad import Vad
 from agent.models.store import Store
+from agent.observe import garbage
 from agent.observe.watchdog import Watchdog
 from agent.session import LiveCalls, Parts
 from agent.settings import Settings
@@ -37,7 +37,7 @@ from agent.storage.database import Database
 from agent.storage.errors import StorageError
 from agent.storage.recordings import Recordings
 from agent.web import calls as calls_api
-from agent.web import health, problems, telephony_ws
+from agent.web import audiosocket, health, problems, telephony_ws
 
 COLLECT_EVERY = 2.0
 """Seconds between two looks into the spool of recordings."""
@@ -93,11 +93,15 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         app.state.parts = Parts(vad, settings.gate, providers, calls)
         recordings = Recordings(settings.recordings, database)
         house.push_async_callback(app.state.live.drain, settings.drain_seconds)
+        if settings.audiosocket.port:
+            server = await audiosocket.listen(
+                settings.audiosocket, settings.ais, app.state.live, app.state.parts
+            )
+            house.callback(server.close)
         forever = (
-            vad.run(),
             _collect(recordings),
             Watchdog().run(),
-            _sweep(app.state.live),
+            garbage.sweep(app.state.live),
         )
         for task in forever:
             _keep(house, task)
@@ -106,10 +110,7 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
             settings.max_calls,
             ", ".join(settings.ais.by_name),
         )
-        # What lives now lives as long as the process: the collector need not walk it.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 1_000)
+        garbage.settle()
         yield
 
 
@@ -202,18 +203,3 @@ async def _collect(recordings: Recordings) -> None:
         except StorageError as error:
             logger.error("[REC] {}", error)
         await asyncio.sleep(COLLECT_EVERY)
-
-
-async def _sweep(live: LiveCalls) -> None:
-    """Frees what ended calls leave in cycles, when nobody is on the line.
-
-    A full collection walks all that lives, 40 ms for ten calls' worth; left to itself
-    it comes in the middle of a word. Under load without end it comes all the same.
-    """
-    swept = 0
-    while True:
-        await asyncio.sleep(1.0)
-        ended = live.ended - swept
-        if ended and (not len(live) or ended >= 500):
-            gc.collect()
-            swept = live.ended

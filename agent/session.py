@@ -43,6 +43,16 @@ class Records(Protocol):
     async def end(self, call_id: str, end: CallEnd) -> None: ...
 
 
+class Talker(Protocol):
+    """Whom the caller talks with: conversation/pipeline.py, or an echo."""
+
+    async def run(self) -> None: ...
+    async def greet(self) -> None: ...
+    async def say(self, text: str) -> None: ...
+    async def finish(self) -> None: ...
+    async def cancel(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What all calls of the process share."""
@@ -51,6 +61,8 @@ class Parts:
     gate: GateConfig
     providers: Providers
     records: Records
+    instead_of_ai: Callable[[Ear, Mouth], Talker] | None = None
+    """The echo of echo.py: the media plane alone, to be measured."""
 
 
 class LiveCalls:
@@ -131,7 +143,7 @@ class Session:
         self._notes: asyncio.Queue[Callable[[], Awaitable[None]] | None] = (
             asyncio.Queue()
         )
-        self._conversation: Conversation | None = None
+        self._conversation: Talker | None = None
 
     def end(self, reason: EndReason, detail: str = "") -> None:
         """The first reason is kept; calling again does nothing."""
@@ -210,15 +222,7 @@ class Session:
             caller_audio.heard(what, ear)
 
         ear = Ear(sound, self._parts.vad, self._parts.gate, heard)
-        self._conversation = conversation = Conversation(
-            self._ai,
-            self._parts.providers,
-            ears=caller_audio,
-            mouth=AgentAudio(mouth),
-            control=self,
-            on_turn=self._on_turn,
-            on_tool_use=self._on_tool_use,
-        )
+        self._conversation = conversation = self._talker(ear, mouth, caller_audio)
         link = Link(self._socket, dialect, ear, mouth, caller_audio.digit)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -245,7 +249,20 @@ class Session:
         await link.run()
         self.end(EndReason.CALLER_HUNG_UP)
 
-    async def _converse(self, conversation: Conversation) -> None:
+    def _talker(self, ear: Ear, mouth: Mouth, caller_audio: CallerAudio) -> Talker:
+        if self._parts.instead_of_ai is not None:
+            return self._parts.instead_of_ai(ear, mouth)
+        return Conversation(
+            self._ai,
+            self._parts.providers,
+            ears=caller_audio,
+            mouth=AgentAudio(mouth),
+            control=self,
+            on_turn=self._on_turn,
+            on_tool_use=self._on_tool_use,
+        )
+
+    async def _converse(self, conversation: Talker) -> None:
         await conversation.run()
         self.end(EndReason.AGENT_HUNG_UP)
 

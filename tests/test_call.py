@@ -40,10 +40,7 @@ class Scene:
         self._to_say = b""
 
     async def __aenter__(self) -> "Scene":
-        self._tasks = [
-            asyncio.create_task(self.agent.parts.vad.run()),
-            asyncio.create_task(self._clock()),
-        ]
+        self.clock = asyncio.create_task(self._clock())
         self.running = asyncio.create_task(self.session.run())
         return self
 
@@ -51,8 +48,7 @@ class Scene:
         self.asterisk.hang_up()
         async with asyncio.timeout(5):
             await self.running
-        for task in self._tasks:
-            task.cancel()
+        self.clock.cancel()
 
     async def _clock(self) -> None:
         loop = asyncio.get_running_loop()
@@ -251,7 +247,7 @@ async def test_other_codecs_are_heard_and_spoken(agent, asterisk, codec):
     from agent.media.audio import DECODE, ENCODE
 
     async with Scene(agent, asterisk) as scene:
-        scene._tasks[1].cancel()
+        scene.clock.cancel()
         asterisk.start(format=codec)
         frame = ENCODE[codec](bytes(640 if codec == "slin16" else 320))
         while len(agent.records.turns) < 1:

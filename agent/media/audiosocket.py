@@ -35,7 +35,7 @@ CATCH_UP = 0.1
 _NARROW = 8000
 """Samples a second where nothing else is known."""
 _INBOX_FRAMES = 250
-"""The caller's frames that may wait for the session: 5 s."""
+"""The caller's frames that may wait until the session takes them: 5 s."""
 _MOST_UNSENT = 64_000
 """Bytes. A peer that does not read is not written to."""
 
@@ -53,6 +53,7 @@ class AudioSocket:
         self._mirror = DriverMirror("json")
         self._inbox: asyncio.Queue[bytes | str | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(_INBOX_FRAMES)
+        self._take: Callable[[bytes], object] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._errors = 0
@@ -75,6 +76,9 @@ class AudioSocket:
         if isinstance(message, bytes):
             self._room.release()
         return message
+
+    def hand_over(self, take: Callable[[bytes], object]) -> None:
+        self._take = take
 
     async def send(self, message: bytes | str) -> None:
         if self._queue is None:
@@ -145,12 +149,7 @@ class AudioSocket:
         for message in messages:
             match message:
                 case wire.Sound(rate, pcm) if pcm:
-                    self._begin(rate)
-                    if rate == self._rate:
-                        await self._room.acquire()
-                        self._inbox.put_nowait(pcm)
-                    else:
-                        self._complain(f"sound at {rate} Hz after {self._rate} Hz")
+                    await self._hear(rate, pcm)
                 case wire.Key(digit) if self._queue is not None:
                     self._tell(Dtmf(digit))
                 case wire.HungUp():
@@ -162,6 +161,16 @@ class AudioSocket:
                 case _:
                     pass
         return True
+
+    async def _hear(self, rate: int, pcm: bytes) -> None:
+        self._begin(rate)
+        if rate != self._rate:
+            self._complain(f"sound at {rate} Hz after {self._rate} Hz")
+        elif self._take is not None:
+            self._take(pcm)
+        else:
+            await self._room.acquire()
+            self._inbox.put_nowait(pcm)
 
     def _tick(self) -> None:
         queue, transport = self._queue, self._writer.transport

@@ -57,7 +57,8 @@ class Mouth:
         self._frame = codec.frame_bytes(ptime)
         self._bytes_per_second: int = codec.rate * codec.bytes_per_sample
         self._chunk = max(1, int(CHUNK * 1000) // ptime) * self._frame
-        self._ahead = ahead
+        self.ahead = ahead
+        """Seconds that Asterisk may hold."""
         self._fill = fill
         self._clock = clock
         self._can_pause = dialect.command(commands.Pause()) is not None
@@ -192,7 +193,7 @@ class Mouth:
         if len(self._pending) >= self._frame:
             await self._drop_silence()
         while len(self._pending) >= self._frame and not self._commands:
-            wait = self._playout.wait(now=self._clock(), ahead=self._ahead)
+            wait = self._playout.wait(now=self._clock(), ahead=self.ahead)
             if wait is None:
                 return
             if wait > 0.001:

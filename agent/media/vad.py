@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from loguru import logger
 
 RATE = 8000
 WINDOW = 256
@@ -67,7 +68,9 @@ class Vad:
         self._context = np.zeros((8, CONTEXT), dtype=np.float32)
         self._free = list(range(8))
         self._ready: dict[int, Listener] = {}
-        self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ticked_at = 0.0
+        self._tick_is_due = False
 
     def listen(self, on_window: Callable[[float, float], None]) -> Listener:
         if not self._free:
@@ -83,14 +86,15 @@ class Vad:
 
     def ready(self, listener: Listener) -> None:
         self._ready[listener.place] = listener
-        self._wake.set()
+        if not self._tick_is_due:
+            self._tick_is_due = True
+            loop = self._loop = self._loop or asyncio.get_running_loop()
+            loop.call_at(self._ticked_at + self._gather, self._tick_on_loop, loop)
 
-    async def run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            self.tick()
-            await asyncio.sleep(self._gather)
+    def _tick_on_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._tick_is_due = False
+        self._ticked_at = loop.time()
+        self.tick()
 
     def tick(self) -> None:
         """One batch: the next window of every call that has one."""
@@ -120,12 +124,18 @@ class Vad:
             self._age(listener, probability)
             if len(listener.pending) >= 2 * WINDOW:
                 self.ready(listener)
-            listener.on_window(probability, 10.0 * math.log10(energy / WINDOW + 1e-10))
+            loudness = 10.0 * math.log10(energy / WINDOW + 1e-10)
+            try:
+                listener.on_window(probability, loudness)
+            except Exception:  # noqa: BLE001 - one call must not deafen the others
+                logger.exception("a call cannot be listened to any more")
+                listener.close()
 
     def warm(self) -> None:
         """The first inference allocates and is slow; not during a call."""
         listener = self.listen(lambda probability, loudness: None)
-        listener.hear(bytes(2 * WINDOW))
+        listener.pending += bytes(2 * WINDOW)
+        self._ready[listener.place] = listener
         self.tick()
         listener.close()
         gc.collect()

@@ -30,7 +30,7 @@ def play(vad, payload, name="ulaw"):
     return news, ear
 
 
-def test_speech_is_kept_with_a_little_from_before_it(vad):
+async def test_speech_is_kept_with_a_little_from_before_it(vad):
     news, ear = play(vad, SILENCE * 100 + SPEECH + SILENCE * 50)
     assert [what for what, _ in news][:2] == [Heard.ONSET, Heard.SPEECH]
     assert news[-1][0] is Heard.STOP
@@ -41,12 +41,12 @@ def test_speech_is_kept_with_a_little_from_before_it(vad):
     assert pause in DECODE["ulaw"](SILENCE * 100 + SPEECH + SILENCE * 50)
 
 
-def test_silence_is_not_hoarded(vad):
+async def test_silence_is_not_hoarded(vad):
     _, ear = play(vad, SILENCE * 3000)
     assert len(ear.speech()) < 16000 * 2
 
 
-def test_after_an_utterance_the_next_begins_afresh(vad):
+async def test_after_an_utterance_the_next_begins_afresh(vad):
     news, _ = play(vad, (SPEECH + SILENCE * 50) * 2)
     stops = [n for n, (what, _) in enumerate(news) if what is Heard.STOP]
     assert len(stops) == 2
@@ -54,7 +54,7 @@ def test_after_an_utterance_the_next_begins_afresh(vad):
 
 
 @pytest.mark.parametrize("name", ["alaw", "slin", "slin16"])
-def test_all_codecs_are_understood(vad, name):
+async def test_all_codecs_are_understood(vad, name):
     pcm = DECODE["ulaw"](SPEECH + SILENCE * 50)
     if name == "slin16":
         wide = Resampler(16000)
@@ -64,7 +64,7 @@ def test_all_codecs_are_understood(vad, name):
     assert ear.rate == codec(name).rate
 
 
-def test_odd_bytes_do_no_harm(vad):
+async def test_odd_bytes_do_no_harm(vad):
     news, ear = play(vad, b"\x01" * 1001, "slin")
     ear.hear(b"")
     ear.hear(b"\x01")

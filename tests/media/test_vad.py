@@ -27,21 +27,21 @@ def listen(vad, pcm, *, frame=320):
     return heard
 
 
-def test_hears_speech_and_nothing_in_silence(vad):
+async def test_hears_speech_and_nothing_in_silence(vad):
     speech = [probability for probability, _ in listen(vad, SPEECH)]
     silence = [probability for probability, _ in listen(vad, bytes(len(SPEECH)))]
     assert sum(p > 0.5 for p in speech) > len(speech) * 0.6
     assert max(silence) < 0.3
 
 
-def test_every_window_is_heard_once_whatever_the_frames(vad):
+async def test_every_window_is_heard_once_whatever_the_frames(vad):
     windows = len(SPEECH) // BYTES
     assert len(listen(vad, SPEECH, frame=320)) == windows
     assert len(listen(vad, SPEECH, frame=958)) == windows
     assert listen(vad, SPEECH, frame=320) == listen(vad, SPEECH, frame=80)
 
 
-def test_in_company_a_call_is_heard_as_alone(vad):
+async def test_in_company_a_call_is_heard_as_alone(vad):
     """No state leaks from one call to another."""
     alone = listen(vad, SPEECH)
     heard = {0: [], 1: [], 2: []}
@@ -63,7 +63,7 @@ def test_in_company_a_call_is_heard_as_alone(vad):
     assert len(heard[1]) >= len(alone) - 1
 
 
-def test_more_calls_than_places_are_made_room_for(vad):
+async def test_more_calls_than_places_are_made_room_for(vad):
     heard = []
     listeners = [vad.listen(lambda *w: heard.append(w)) for _ in range(50)]
     assert len({listener.place for listener in listeners}) == 50
@@ -73,7 +73,7 @@ def test_more_calls_than_places_are_made_room_for(vad):
     assert len(heard) == 50
 
 
-def test_a_call_that_closed_is_forgotten(vad):
+async def test_a_call_that_closed_is_forgotten(vad):
     heard = []
     first = vad.listen(lambda *w: heard.append(w))
     first.hear(SPEECH)
@@ -88,7 +88,7 @@ def test_a_call_that_closed_is_forgotten(vad):
     assert listen(vad, SPEECH) == listen(vad, SPEECH)
 
 
-def test_loudness_is_in_dbfs(vad):
+async def test_loudness_is_in_dbfs(vad):
     full = (b"\xff\x7f" + b"\x01\x80") * WINDOW
     assert listen(vad, full[:BYTES])[0][1] == pytest.approx(0.0, abs=0.1)
     assert listen(vad, bytes(BYTES))[0][1] == pytest.approx(-100.0)

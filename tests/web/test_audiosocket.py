@@ -66,11 +66,9 @@ async def port(agent, live) -> AsyncIterator[int]:
     server = await listen(
         AudioSocketConfig(), AIs("desk", {"desk": agent.ai}), live, agent.parts
     )
-    vad = asyncio.create_task(agent.parts.vad.run())
     yield server.sockets[0].getsockname()[1]
     server.close()
     await live.drain(5)
-    vad.cancel()
 
 
 @asynccontextmanager

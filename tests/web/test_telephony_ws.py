@@ -102,7 +102,6 @@ async def test_a_whole_call_over_a_real_socket(agent, app):
 
     app.state.parts = agent.parts
     app.state.ais = read("[ai.desk]\nprompt = 'x'\ngreeting = 'Hello there.'")
-    detector = asyncio.create_task(agent.parts.vad.run())
     async with Running(app, ws=MediaProtocol) as url:
         address = url.replace("http", "ws") + "/telephony/ws?call_id=17.2&from=%2B155"
         async with websockets.connect(
@@ -122,6 +121,5 @@ async def test_a_whole_call_over_a_real_socket(agent, app):
         async with asyncio.timeout(5):
             while len(app.state.live) or not agent.records.ends:
                 await asyncio.sleep(0.01)
-    detector.cancel()
     (call,) = agent.records.calls
     assert (call.id, call.caller, call.channel_id) == ("17.2", "+155", "17.3")

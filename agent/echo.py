@@ -1,0 +1,138 @@
+"""Our media plane with an echo in the AI's place, to be measured: `offhook bench`.
+
+Everything between the socket and the pipeline is the real thing: /telephony/ws, the
+session, link, ear, the one VAD, gate and mouth. Each frame goes through the ear (µ-law
+to samples, VAD), and the mouth says it again (samples to µ-law, playout account).
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from loguru import logger
+
+from agent.calls.ai import AI, AIs
+from agent.calls.call import Call, CallEnd
+from agent.calls.transcript import ToolUse, Turn
+from agent.conversation.providers import Providers
+from agent.conversation.speech import SpeechConfig
+from agent.conversation.whisper import Transcript
+from agent.media.audio import DECODE
+from agent.media.ear import Ear
+from agent.media.gate import GateConfig
+from agent.media.mouth import Mouth
+from agent.media.vad import Vad
+from agent.observe import garbage
+from agent.observe.watchdog import Watchdog
+from agent.session import LiveCalls, Parts
+from agent.web import health, telephony_ws
+from agent.web.media_protocol import MediaProtocol
+
+CUSHION = 0.1
+"""Seconds of silence said first, so that the mouth stays ahead of the caller's ear as
+it does with a model's voice. Without it every frame that is late by a millisecond is a
+gap: filled with silence, which the next frame has to flush. It holds no frame back on
+its way to the socket."""
+
+
+class Echo:
+    def __init__(self, ear: Ear, mouth: Mouth) -> None:
+        self._ear_hears = ear.hear
+        self._mouth = mouth
+        self._decode = DECODE["ulaw"]
+        self._over = asyncio.Event()
+        # The link asks the ear for `hear` with each frame, and so comes to us first.
+        ear.hear = self._hear  # type: ignore[method-assign]
+        # After a stall of the machine frames come in a burst: it is not held back.
+        mouth.ahead = 60.0
+        mouth.say(bytes(2 * int(CUSHION * mouth.rate)))
+
+    def _hear(self, payload: bytes) -> None:
+        self._ear_hears(payload)
+        self._mouth.say(self._decode(payload))
+
+    async def run(self) -> None:
+        await self._over.wait()
+
+    async def greet(self) -> None: ...
+
+    async def say(self, text: str) -> None: ...
+
+    async def finish(self) -> None:
+        self._over.set()
+
+    async def cancel(self) -> None:
+        self._over.set()
+
+
+class _Unwritten:
+    """Records that nobody keeps."""
+
+    async def begin(self, call: Call) -> None: ...
+    async def add_turn(self, call_id: str, turn: Turn) -> None: ...
+    async def add_tool_use(self, call_id: str, use: ToolUse) -> None: ...
+    async def end(self, call_id: str, end: CallEnd) -> None: ...
+
+
+class _Deaf:
+    async def transcribe(self, pcm: bytes, rate: int, language: str) -> Transcript:
+        return Transcript("", language, 0.0)
+
+
+def create_app(model: Path, login: telephony_ws.TelephonyConfig) -> FastAPI:
+    """`model`: silero_vad.onnx."""
+    app = FastAPI(lifespan=partial(_open, model=model))
+    app.state.live = LiveCalls(100_000)
+    app.state.ais = AIs("echo", {"echo": AI("echo", "Repeats what it hears.")})
+    app.state.telephony = login
+    app.state.checks = {}
+    app.state.operator_token = ""
+    app.include_router(health.router)
+    app.include_router(telephony_ws.router)
+    return app
+
+
+@asynccontextmanager
+async def _open(app: FastAPI, model: Path) -> AsyncIterator[None]:
+    vad = Vad(model)
+    vad.warm()
+    providers = Providers({}, "", SpeechConfig("http://127.0.0.1:9/v1"), _Deaf())
+    app.state.parts = Parts(
+        vad, GateConfig(), providers, _Unwritten(), instead_of_ai=Echo
+    )
+    tasks = [
+        asyncio.create_task(forever)
+        for forever in (Watchdog().run(), garbage.sweep(app.state.live))
+    ]
+    garbage.settle()
+    yield
+    for task in tasks:
+        task.cancel()
+    await providers.close()
+
+
+def serve(model: Path, port: int, password: str) -> None:
+    """On loopback, with what `offhook serve` has."""
+    login = telephony_ws.TelephonyConfig("asterisk", password)
+    uvicorn.run(
+        create_app(model, login),
+        host="127.0.0.1",
+        port=port,
+        loop="uvloop",
+        ws=MediaProtocol,
+        ws_per_message_deflate=False,
+        ws_max_size=1 << 20,
+        log_config=None,
+        access_log=False,
+    )
+
+
+if __name__ == "__main__":
+    logger.remove()
+    logger.add(sys.stderr, level="WARNING")
+    serve(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

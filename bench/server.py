@@ -1,0 +1,123 @@
+"""A server under measurement: started on a core of its own, and asked about itself."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from agent import settings
+from agent.models.store import Store
+
+ROOT = Path(__file__).parent.parent
+PASSWORD = "bench"
+_TICKS = os.sysconf("SC_CLK_TCK")
+_START_WITHIN = 60.0
+SERVERS = {
+    "null": ("null",),
+    "ours": ("ours",),
+    "stock": ("stock",),
+    "stock-no-vad": ("stock", "--no-vad"),
+}
+"""Name in the table: module in bench/servers, and its options."""
+
+
+class NoServer(Exception):
+    """It did not start, or died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """Of the event loop, milliseconds."""
+
+    p50: float = 0.0
+    p99: float = 0.0
+    max: float = 0.0
+
+
+class Server:
+    def __init__(self, name: str, *, core: int | None = 0) -> None:
+        self.name = name
+        self._core = core
+        self._port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self._port}/telephony/ws"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def __enter__(self) -> "Server":
+        module, *options = SERVERS[self.name]
+        model = Store(settings.models()).path("silero-vad") / "silero_vad.onnx"
+        command = [
+            *(sys.executable, "-W", "ignore", "-m", f"bench.servers.{module}"),
+            *(str(self._port), str(model), *options),
+        ]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+        if self._core is not None:
+            os.sched_setaffinity(self._process.pid, {self._core})
+        until = time.monotonic() + _START_WITHIN
+        while time.monotonic() < until and self._process.poll() is None:
+            try:
+                self.lag()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return self
+        self._stop()
+        raise NoServer(f"{self.name} did not start within {_START_WITHIN:g} s")
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def lag(self) -> Lag:
+        """Since the last time it was asked."""
+        url = f"http://127.0.0.1:{self._port}/bench/lag"
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            return Lag(**json.load(answer))
+
+    def census(self) -> dict[str, int]:
+        """What the process holds: tasks, objects, threads; after a collection."""
+        url = f"http://127.0.0.1:{self._port}/bench/census"
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            counted: dict[str, int] = json.load(answer)
+        counted["descriptors"] = len(os.listdir(f"/proc/{self.pid}/fd"))
+        return counted
+
+    def cpu_seconds(self) -> float:
+        stat = Path(f"/proc/{self.pid}/stat").read_text()
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def pss_mb(self) -> float:
+        """Memory, with its share of what other processes use as well."""
+        rollup = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
+        (pss,) = (line for line in rollup.splitlines() if line.startswith("Pss:"))
+        return int(pss.split()[1]) / 1024
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

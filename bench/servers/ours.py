@@ -1,0 +1,17 @@
+"""Our media plane with an echo in the AI's place: agent/echo.py, and the lag probe."""
+
+import sys
+from pathlib import Path
+
+from loguru import logger
+
+from agent.echo import create_app
+from agent.web.media_protocol import MediaProtocol
+from agent.web.telephony_ws import TelephonyConfig
+from bench.servers.telling import serve
+
+if __name__ == "__main__":
+    logger.remove()
+    logger.add(sys.stderr, level="WARNING")
+    login = TelephonyConfig("asterisk", "bench")
+    serve(create_app(Path(sys.argv[2]), login), int(sys.argv[1]), ws=MediaProtocol)
