@@ -26,6 +26,7 @@ from agent.local.servers import (
     speech_server,
 )
 from agent.local.warm import warm_llm
+from agent.media.endings import Endings
 from agent.media.vad import Vad
 from agent.models.store import Store
 from agent.observe import garbage
@@ -36,8 +37,8 @@ from agent.storage.calls import Calls
 from agent.storage.database import Database
 from agent.storage.errors import StorageError
 from agent.storage.recordings import Recordings
-from agent.web import calls as calls_api
 from agent.web import audiosocket, health, problems, telephony_ws
+from agent.web import calls as calls_api
 
 COLLECT_EVERY = 2.0
 """Seconds between two looks into the spool of recordings."""
@@ -80,6 +81,9 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         vad = await asyncio.to_thread(_vad, store)
         recogniser = await asyncio.to_thread(open_whisper, settings, store)
         house.callback(recogniser.close)
+        endings = await asyncio.to_thread(_endings, settings, store)
+        if endings is not None:
+            house.callback(endings.close)
         llm, speech = await asyncio.gather(
             _llm(house, settings, store, checks),
             open_voice(house, settings, store, checks),
@@ -90,7 +94,11 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
             providers.engine(ai)
             tools.check(ai)
 
-        app.state.parts = Parts(vad, settings.gate, providers, calls)
+        watchdog = Watchdog()
+        app.state.live.overload = functools.partial(
+            _overload, settings, watchdog, recogniser
+        )
+        app.state.parts = Parts(vad, settings.gate, providers, calls, endings)
         recordings = Recordings(settings.recordings, database)
         house.push_async_callback(app.state.live.drain, settings.drain_seconds)
         if settings.audiosocket.port:
@@ -100,7 +108,7 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
             house.callback(server.close)
         forever = (
             _collect(recordings),
-            Watchdog().run(),
+            watchdog.run(),
             garbage.sweep(app.state.live),
         )
         for task in forever:
@@ -114,10 +122,24 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         yield
 
 
+def _overload(settings: Settings, watchdog: Watchdog, whisper: Whisper) -> str | None:
+    if watchdog.lag > settings.max_lag:
+        return "loop_lag"
+    if whisper.waiting > settings.max_waiting:
+        return "stt_queue"
+    return None
+
+
 def _vad(store: Store) -> Vad:
     vad = Vad(store.path("silero-vad") / "silero_vad.onnx")
     vad.warm()
     return vad
+
+
+def _endings(settings: Settings, store: Store) -> Endings | None:
+    if not settings.turn_model:
+        return None
+    return Endings(next(store.path(settings.turn_model).glob("*.onnx")))
 
 
 def open_whisper(settings: Settings, store: Store) -> Whisper:

@@ -7,7 +7,7 @@ to samples, VAD), and the mouth says it again (samples to µ-law, playout accoun
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from loguru import logger
 from agent.calls.ai import AI, AIs
 from agent.calls.call import Call, CallEnd
 from agent.calls.transcript import ToolUse, Turn
-from agent.conversation.providers import Providers
+from agent.conversation.providers import LlmConfig, Providers
 from agent.conversation.speech import SpeechConfig
 from agent.conversation.whisper import Transcript
 from agent.media.audio import DECODE
@@ -29,7 +29,7 @@ from agent.media.mouth import Mouth
 from agent.media.vad import Vad
 from agent.observe import garbage
 from agent.observe.watchdog import Watchdog
-from agent.session import LiveCalls, Parts
+from agent.session import LiveCalls, Parts, Talker
 from agent.web import health, telephony_ws
 from agent.web.media_protocol import MediaProtocol
 
@@ -84,9 +84,13 @@ class _Deaf:
         return Transcript("", language, 0.0)
 
 
-def create_app(model: Path, login: telephony_ws.TelephonyConfig) -> FastAPI:
-    """`model`: silero_vad.onnx."""
-    app = FastAPI(lifespan=partial(_open, model=model))
+def create_app(
+    model: Path,
+    login: telephony_ws.TelephonyConfig,
+    talker: Callable[[Ear, Mouth], Talker] | None = Echo,
+) -> FastAPI:
+    """`model`: silero_vad.onnx. Without a talker: an AI whose models do not answer."""
+    app = FastAPI(lifespan=partial(_open, model=model, talker=talker))
     app.state.live = LiveCalls(100_000)
     app.state.ais = AIs("echo", {"echo": AI("echo", "Repeats what it hears.")})
     app.state.telephony = login
@@ -98,12 +102,17 @@ def create_app(model: Path, login: telephony_ws.TelephonyConfig) -> FastAPI:
 
 
 @asynccontextmanager
-async def _open(app: FastAPI, model: Path) -> AsyncIterator[None]:
+async def _open(
+    app: FastAPI, model: Path, talker: Callable[[Ear, Mouth], Talker] | None
+) -> AsyncIterator[None]:
     vad = Vad(model)
     vad.warm()
-    providers = Providers({}, "", SpeechConfig("http://127.0.0.1:9/v1"), _Deaf())
+    nowhere = "http://127.0.0.1:9/v1"
+    providers = Providers(
+        {"none": LlmConfig(nowhere, "", "none")}, "none", SpeechConfig(nowhere), _Deaf()
+    )
     app.state.parts = Parts(
-        vad, GateConfig(), providers, _Unwritten(), instead_of_ai=Echo
+        vad, GateConfig(), providers, _Unwritten(), instead_of_ai=talker
     )
     tasks = [
         asyncio.create_task(forever)

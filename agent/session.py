@@ -19,6 +19,7 @@ from agent.calls.transcript import ToolUse, Turn
 from agent.conversation.pipeline import Conversation
 from agent.conversation.providers import Providers
 from agent.media.ear import Ear
+from agent.media.endings import Endings
 from agent.media.gate import GateConfig, Heard
 from agent.media.link import Introduction, Link, NoStartError, Socket, introduce
 from agent.media.mouth import Mouth
@@ -30,6 +31,8 @@ from agent.wire.errors import WireError
 
 FAREWELL_DEADLINE = 15.0
 """Seconds in which a goodbye must have been heard."""
+UNFINISHED = 0.5
+"""Probability of being done below which a caller is waited for longer."""
 CLOSE_DEADLINE = 2.0
 """Seconds that Asterisk has to close the socket after our HANGUP."""
 
@@ -61,15 +64,20 @@ class Parts:
     gate: GateConfig
     providers: Providers
     records: Records
+    endings: Endings | None = None
     instead_of_ai: Callable[[Ear, Mouth], Talker] | None = None
     """The echo of echo.py: the media plane alone, to be measured."""
 
 
 class LiveCalls:
-    """The calls that are up, by id, and how many there may be."""
+    """The calls that are up, by id, and whether there is room for another."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(
+        self, limit: int, overload: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """`overload`: why the machine cannot take one more now, if it cannot."""
         self.limit = limit
+        self.overload = overload
         self._sessions: dict[str, Session] = {}
         self.ended = 0
         """Calls that were up and are not any more."""
@@ -91,7 +99,8 @@ class LiveCalls:
             return "duplicate_call_id"
         if len(self._sessions) >= self.limit:
             return "at_capacity"
-        return None
+        # An idle machine is never overloaded: a call must be able to prove it.
+        return self.overload() if self._sessions else None
 
     def add(self, session: "Session") -> None:
         self._sessions[session.call.id] = session
@@ -219,6 +228,8 @@ class Session:
                 mouth.resume()
             elif what is Heard.SPEECH and mouth.unheard > 0:
                 metrics.barge_in.inc()
+            elif what is Heard.PAUSE and self._parts.endings is not None:
+                tasks.create_task(self._judge(self._parts.endings, ear))
             caller_audio.heard(what, ear)
 
         ear = Ear(sound, self._parts.vad, self._parts.gate, heard)
@@ -248,6 +259,12 @@ class Session:
     async def _listen(self, link: Link) -> None:
         await link.run()
         self.end(EndReason.CALLER_HUNG_UP)
+
+    async def _judge(self, endings: Endings, ear: Ear) -> None:
+        """A caller who does not sound as if he had finished is waited for longer."""
+        finished = await endings.finished(ear.speech(), ear.rate)
+        if finished is not None and finished < UNFINISHED and ear.gate.paused:
+            ear.gate.stop = self._parts.gate.stop_unfinished
 
     def _talker(self, ear: Ear, mouth: Mouth, caller_audio: CallerAudio) -> Talker:
         if self._parts.instead_of_ai is not None:

@@ -17,6 +17,7 @@ from agent.conversation.whisper import WhisperConfig
 from agent.media.gate import GateConfig
 from agent.models.config import ModelsConfig
 from agent.storage.recordings import RecordingsConfig, S3Config
+from agent.web.audiosocket import AudioSocketConfig
 from agent.web.telephony_ws import TelephonyConfig
 
 LOCAL_LLM = "qwen2.5-coder-0.5b"
@@ -35,14 +36,21 @@ class Settings:
     database_url: str
     ais: AIs
     telephony: TelephonyConfig
+    audiosocket: AudioSocketConfig
     operator_token: str
     max_calls: int
+    max_lag: float
+    """Seconds of loop lag from which on no further call is taken."""
+    max_waiting: int
+    """Utterances in the queue of the recogniser, likewise."""
     drain_seconds: float
     log_level: str
     log_json: bool
     gate: GateConfig
     models: ModelsConfig
     stt_model: str
+    turn_model: str
+    """Empty: silence alone says when a caller has finished."""
     whisper: WhisperConfig
     """Its folder is known once the model is found: see app.py."""
     llm: LlmConfig | None
@@ -84,8 +92,14 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             username=values.text("OFFHOOK_MEDIA_USERNAME", "asterisk"),
             password=values.text("OFFHOOK_MEDIA_PASSWORD", "") or _password(data),
         ),
+        audiosocket=AudioSocketConfig(
+            host=values.text("OFFHOOK_AUDIOSOCKET_HOST", "127.0.0.1"),
+            port=values.whole("OFFHOOK_AUDIOSOCKET_PORT", 0, 0, 65535),
+        ),
         operator_token=values.text("OFFHOOK_TOKEN", ""),
         max_calls=values.whole("OFFHOOK_MAX_CALLS", 20, 1, 10000),
+        max_lag=values.number("OFFHOOK_MAX_LAG_SECONDS", 0.1, 0.005, 10),
+        max_waiting=values.whole("OFFHOOK_MAX_STT_WAITING", 6, 1, 1000),
         drain_seconds=values.number("OFFHOOK_DRAIN_SECONDS", 30, 0, 86400),
         log_level=values.one_of(
             "OFFHOOK_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -96,8 +110,12 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             floor=values.number("OFFHOOK_VAD_FLOOR_DBFS", -55, -100, 0),
             confirm=values.number("OFFHOOK_VAD_CONFIRM_SECONDS", 0.16, 0.03, 2),
             stop=values.number("OFFHOOK_VAD_STOP_SECONDS", 0.5, 0.2, 5),
+            stop_unfinished=values.number(
+                "OFFHOOK_VAD_STOP_UNFINISHED_SECONDS", 1.1, 0.2, 10
+            ),
         ),
         models=models(environment),
+        turn_model=values.text("OFFHOOK_TURN_MODEL", ""),
         stt_model=values.text("OFFHOOK_STT_MODEL", "whisper-base"),
         whisper=WhisperConfig(
             folder=Path(),

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from agent.phone.line import CallFailed
 from agent.phone.load import Load, LoadConfig
-from bench.server import PASSWORD, SERVERS, Lag, NoServer, Server
+from bench.server import PASSWORD, Lag, NoServer, Server
 
 SETTLE = 4.0
 GRACE = 1.0
@@ -164,7 +164,7 @@ def keep(kind: str, measured: object) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--servers", default=",".join(SERVERS))
+    parser.add_argument("--servers", default="null,ours,stock,stock-no-vad")
     parser.add_argument("--calls", default="10,25,50,100,200")
     parser.add_argument("--seconds", type=float, default=10.0)
     arguments = parser.parse_args()

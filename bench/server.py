@@ -23,6 +23,8 @@ SERVERS = {
     "ours": ("ours",),
     "stock": ("stock",),
     "stock-no-vad": ("stock", "--no-vad"),
+    "talking": ("talking",),
+    "pipeline": ("pipeline",),
 }
 """Name in the table: module in bench/servers, and its options."""
 

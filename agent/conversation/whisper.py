@@ -63,6 +63,8 @@ class Whisper:
             num_workers=config.workers,
             local_files_only=True,
         )
+        self.waiting = 0
+        """Utterances that are being decoded, or wait for it."""
         self._threads = ThreadPoolExecutor(
             config.workers, "whisper", initializer=_be_nice, initargs=(config.nice,)
         )
@@ -70,9 +72,13 @@ class Whisper:
     async def transcribe(self, pcm: bytes, rate: int, language: str) -> Transcript:
         """`language` is BCP-47, or "auto" to have it recognised."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._threads, self.decode, pcm, rate, language
-        )
+        self.waiting += 1
+        try:
+            return await loop.run_in_executor(
+                self._threads, self.decode, pcm, rate, language
+            )
+        finally:
+            self.waiting -= 1
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

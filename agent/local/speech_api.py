@@ -158,7 +158,9 @@ def _error(
     return JSONResponse({"error": body}, status)
 
 
-def create_app(voices: Sequence[Voice], workers: int) -> FastAPI:
+def create_app(
+    voices: Sequence[Voice], workers: int, most_waiting: int = MOST_WAITING
+) -> FastAPI:
     """`workers`: sentences made at once, a core each. First voice: the default."""
     speaking = _Speaking(voices, workers)
 
@@ -173,8 +175,8 @@ def create_app(voices: Sequence[Voice], workers: int) -> FastAPI:
     async def speech(request: SpeechRequest) -> Response:
         _check(request)
         voice = speaking.voice(request.voice)
-        if speaking.waiting >= MOST_WAITING:
-            return _error(503, f"{MOST_WAITING} answers are waiting", "server_busy")
+        if speaking.waiting >= most_waiting:
+            return _error(503, f"{most_waiting} answers are waiting", "server_busy")
         pcm = speaking.pcm(voice, request)
         if request.response_format == "pcm":
             return StreamingResponse(pcm, media_type="audio/pcm")

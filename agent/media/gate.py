@@ -37,6 +37,8 @@ class GateConfig:
     """Seconds of silence after which transcription starts."""
     stop: float = 0.5
     """Seconds of silence that end an utterance."""
+    stop_unfinished: float = 1.1
+    """The same, when the caller does not sound as if he had finished (endings.py)."""
     longest: float = 60.0
     """Seconds after which an utterance ends even if the caller speaks on."""
 
@@ -44,6 +46,8 @@ class GateConfig:
 class Gate:
     def __init__(self, config: GateConfig) -> None:
         self.config = config
+        self.stop = config.stop
+        """Of this pause: a hint may stretch or shorten it."""
         self._speaking = False
         self._paused = False
         self._voiced = 0
@@ -55,6 +59,11 @@ class Gate:
     def open(self) -> bool:
         """Something is being heard, or suspected."""
         return self._voiced > 0
+
+    @property
+    def paused(self) -> bool:
+        """The caller is silent, and may go on."""
+        return self._paused
 
     @property
     def speaking(self) -> bool:
@@ -91,8 +100,9 @@ class Gate:
             return self._stop()
         if voiced and self._paused:
             self._paused = False
+            self.stop = self.config.stop
             return Heard.RESUME
-        if silence >= self.config.stop:
+        if silence >= self.stop:
             return self._stop()
         if silence >= self.config.pause and not self._paused:
             self._paused = True
@@ -102,4 +112,5 @@ class Gate:
     def _stop(self) -> Heard:
         self._speaking = self._paused = False
         self._voiced = self._silent = 0
+        self.stop = self.config.stop
         return Heard.STOP

@@ -17,6 +17,7 @@ from loguru import logger
 from . import metrics
 
 EXIT_STATUS = 70
+_BEAT = 0.1
 _CHECK = 0.5
 
 
@@ -25,6 +26,8 @@ class Watchdog:
         """`patience`: seconds."""
         self._patience = patience
         self._beats = 0
+        self.lag = 0.0
+        """Seconds by which the loop was late, at its worst in the last seconds."""
         self._over = threading.Event()
 
     async def run(self) -> None:
@@ -34,9 +37,12 @@ class Watchdog:
         loop = asyncio.get_running_loop()
         try:
             while True:
-                due = loop.time() + 0.1
-                await asyncio.sleep(0.1)
-                metrics.loop_lag_seconds.observe(max(0.0, loop.time() - due))
+                due = loop.time() + _BEAT
+                await asyncio.sleep(_BEAT)
+                late = max(0.0, loop.time() - due)
+                metrics.loop_lag_seconds.observe(late)
+                # A single stall is forgotten in seconds, a lasting one stays.
+                self.lag = max(late, 0.93 * self.lag)
                 self._beats += 1
         finally:
             self._over.set()

@@ -30,13 +30,12 @@ from agent.wire.commands import (
 )
 from agent.wire.events import Event, MarkReached, MediaStart, Status, encode
 
+from . import stamp
 from .line import CallFailed
 from .ulaw import FRAME, SILENCE
 
 FRAME_SECONDS = 0.02
 _HANDSHAKE_DEADLINE = 10.0
-_LOWEST_DIGIT, _BASE = 0xDF, 32
-"""µ-law 0xdf to 0xfe are quiet (below 400 of 32767), and each comes back as itself."""
 _TAG, _NUMBER = 2, 4
 """Digits: whose frame it is, and which."""
 _REST = FRAME - _TAG - _NUMBER
@@ -128,8 +127,8 @@ class Load:
     """
 
     def __init__(self, config: LoadConfig, calls: int) -> None:
-        if not 0 < calls < _BASE**_TAG:
-            raise ValueError(f"{calls} calls, expected 1 to {_BASE**_TAG - 1}")
+        if not 0 < calls < stamp.BASE**_TAG:
+            raise ValueError(f"{calls} calls, expected 1 to {stamp.BASE**_TAG - 1}")
         self._config = config
         self._count = calls
         self._callers: list[_Caller] = []
@@ -198,7 +197,7 @@ class Load:
 
     def _speak(self) -> None:
         """One frame of each call, evenly over 20 ms; and what comes back meanwhile."""
-        body = _digits(self._tick, _NUMBER)
+        body = stamp.write(self._tick, _NUMBER)
         self._numbers[body] = self._tick
         body += self._frames[self._tick % len(self._frames)]
         slot = self._tick % _RING
@@ -331,7 +330,7 @@ class Load:
     def _connect(self, index: int) -> None:
         where = urlsplit(self._config.url)
         host, port = where.hostname or "127.0.0.1", where.port or 80
-        tag = _digits(index, _TAG)
+        tag = stamp.write(index, _TAG)
         call_id = f"load-{index}-{random.randrange(16**8):08x}"
         try:
             line = socket.create_connection((host, port), _HANDSHAKE_DEADLINE)
@@ -386,14 +385,6 @@ class Load:
             connection_id="ai_media",
         )
         caller.socket.sendall(_text(encode(start, "json", channel_id=channel_id)))
-
-
-def _digits(number: int, length: int) -> bytes:
-    digits = []
-    for _ in range(length):
-        number, digit = divmod(number, _BASE)
-        digits.append(_LOWEST_DIGIT + digit)
-    return bytes(reversed(digits))
 
 
 def _noise(distinct: int = 50) -> list[bytes]:

@@ -7,12 +7,12 @@ Nothing sleeps, so it serves virtual clocks as well as no clock at all.
 import asyncio
 from collections.abc import Callable, Mapping
 
-from agent.wire.playqueue import PlayQueue
 from agent.wire.audio import CODECS
 from agent.wire.commands import Command, Ignored
 from agent.wire.dialect import Audio, Name
 from agent.wire.events import Dtmf, Event, MediaStart, Refused, Stopped
 from agent.wire.mirror import Mirror, mirror
+from agent.wire.playqueue import PlayQueue
 
 # A frame of more than 65535 bytes, its 4 of header included, ends the call.
 MAX_MESSAGE = 65_531

@@ -67,6 +67,18 @@ def test_quiet_voices_are_not_the_caller():
     assert news("q" * 40) == []
 
 
+def test_a_hint_moves_the_end_of_this_pause_only():
+    gate = Gate(CONFIG)
+    said = []
+    for number, c in enumerate("###" + "." * 30 + "###" + "." * 20):
+        heard = gate.window(0.9 if c == "#" else 0.0, LOUD)
+        if heard is Heard.PAUSE and number < 30:
+            gate.stop = 0.8
+        if heard is Heard.STOP:
+            said.append(number)
+    assert said == [2 + 25, 33 + 2 + 15]
+
+
 def test_endless_speech_is_cut():
     said = news("#" * 100, config=GateConfig(longest=1.6))
     assert [what for _, what in said][:4] == ["onset", "speech", "stop", "onset"]

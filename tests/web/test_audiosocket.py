@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -62,10 +63,14 @@ def live():
 
 
 @pytest.fixture
-async def port(agent, live) -> AsyncIterator[int]:
-    server = await listen(
-        AudioSocketConfig(), AIs("desk", {"desk": agent.ai}), live, agent.parts
-    )
+def greeting() -> str:
+    return "Hello there, caller."
+
+
+@pytest.fixture
+async def port(agent, live, greeting) -> AsyncIterator[int]:
+    ais = AIs("desk", {"desk": replace(agent.ai, greeting=greeting)})
+    server = await listen(AudioSocketConfig(), ais, live, agent.parts)
     yield server.sockets[0].getsockname()[1]
     server.close()
     await live.drain(5)
@@ -112,9 +117,8 @@ async def test_greets_hears_answers_and_the_caller_hangs_up(agent, port, live):
     await until(lambda: len(live) == 0)
 
 
-async def test_an_interruption_silences_the_line(agent, port):
-    greeting = " ".join(["word"] * 60)
-    object.__setattr__(agent.ai, "greeting", greeting)
+@pytest.mark.parametrize("greeting", [" ".join(["word"] * 60)])
+async def test_an_interruption_silences_the_line(agent, port, greeting):
     agent.recogniser.texts = ["Stop."]
     async with calling(port) as caller:
         await until(lambda: caller.seconds_heard > 0.5)

@@ -46,7 +46,9 @@ class Server:
             pass
 
 
-def frame(opcode: int, payload: bytes, *, fin: bool = True, masked: bool = True) -> bytes:
+def frame(
+    opcode: int, payload: bytes, *, fin: bool = True, masked: bool = True
+) -> bytes:
     mask = os.urandom(4)
     size = len(payload)
     first = (0x80 if fin else 0) | opcode
