@@ -47,11 +47,12 @@ def _run(arguments: argparse.Namespace) -> int:
 def _serve() -> int:
     import uvicorn
 
-    from agent.app import create_app
+    from agent.app import create_app, find_models
     from agent.models.errors import ModelError
     from agent.observe import logs
     from agent.settings import SettingsError, read_settings
     from agent.web.media_protocol import MediaProtocol
+    from agent.web.server import Server
 
     try:
         settings = read_settings()
@@ -60,11 +61,12 @@ def _serve() -> int:
         return 2
     logs.set_up(settings.log_level, as_json=settings.log_json)
     try:
-        app = create_app(settings)
+        find_models(settings)
     except ModelError as error:
         print(f"offhook: {error}", file=sys.stderr)
         return 1
-    uvicorn.run(
+    app = create_app(settings)
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -75,9 +77,10 @@ def _serve() -> int:
         ws_max_size=1 << 20,
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=None,
     )
-    return 0
+    server = Server(config, app.state.live, settings.drain_seconds)
+    server.run()
+    return 0 if server.started else 1
 
 
 async def _call(arguments: argparse.Namespace) -> int:
@@ -91,6 +94,8 @@ async def _call(arguments: argparse.Namespace) -> int:
     from agent.settings import read_settings
 
     settings = read_settings()
+    if arguments.ws and not arguments.password:
+        arguments.password = settings.telephony.password
     store = Store(settings.models)
     async with AsyncExitStack() as house:
         try:

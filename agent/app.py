@@ -26,7 +26,9 @@ from agent.local.servers import (
     speech_server,
 )
 from agent.local.warm import warm_llm
+from agent.media.dtln import Dtln
 from agent.media.endings import Endings
+from agent.media.noise import InProcess, MakeFilter, NoiseService
 from agent.media.vad import Vad
 from agent.models.store import Store
 from agent.observe import garbage
@@ -66,6 +68,19 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+def find_models(settings: Settings) -> None:
+    """A MissingModel, which says how to get it, rather than a half-started agent."""
+    store = Store(settings.models)
+    store.path("silero-vad")
+    store.path(settings.stt_model)
+    if settings.turn_model:
+        store.path(settings.turn_model)
+    if settings.llm is None:
+        store.path(settings.llm_model)
+    if settings.speech is None:
+        store.path(settings.voice_model)
+
+
 @asynccontextmanager
 async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     checks: Checks = app.state.checks
@@ -98,9 +113,11 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         app.state.live.overload = functools.partial(
             _overload, settings, watchdog, recogniser
         )
-        app.state.parts = Parts(vad, settings.gate, providers, calls, endings)
+        noise = await asyncio.to_thread(_noise, settings, store)
+        app.state.parts = Parts(vad, settings.gate, providers, calls, endings, noise)
         recordings = Recordings(settings.recordings, database)
-        house.push_async_callback(app.state.live.drain, settings.drain_seconds)
+        # web/server.py has drained before; this is for whoever is left.
+        house.push_async_callback(app.state.live.drain, 0)
         if settings.audiosocket.port:
             server = await audiosocket.listen(
                 settings.audiosocket, settings.ais, app.state.live, app.state.parts
@@ -140,6 +157,17 @@ def _endings(settings: Settings, store: Store) -> Endings | None:
     if not settings.turn_model:
         return None
     return Endings(next(store.path(settings.turn_model).glob("*.onnx")))
+
+
+def _noise(settings: Settings, store: Store) -> dict[str, MakeFilter]:
+    """What the AIs ask for, and no more: a model that nobody uses need not be there."""
+    asked = {ai.noise for ai in settings.ais.by_name.values()}
+    made: dict[str, MakeFilter] = {}
+    if "service" in asked:
+        made["service"] = NoiseService(settings.noise).stream
+    if "inprocess" in asked:
+        made["inprocess"] = functools.partial(InProcess, Dtln(store.path("dtln")))
+    return made
 
 
 def open_whisper(settings: Settings, store: Store) -> Whisper:

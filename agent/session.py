@@ -5,8 +5,8 @@ wants that calls `end(EndReason.X)`, the first reason wins, and `run` does the r
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
@@ -23,6 +23,7 @@ from agent.media.endings import Endings
 from agent.media.gate import GateConfig, Heard
 from agent.media.link import Introduction, Link, NoStartError, Socket, introduce
 from agent.media.mouth import Mouth
+from agent.media.noise import MakeFilter
 from agent.media.transport import AgentAudio, CallerAudio
 from agent.media.vad import Vad
 from agent.observe import metrics
@@ -65,6 +66,8 @@ class Parts:
     providers: Providers
     records: Records
     endings: Endings | None = None
+    noise: Mapping[str, MakeFilter] = field(default_factory=dict)
+    """What AIs may have instead of `off`, by its name in calls/ai.py."""
     instead_of_ai: Callable[[Ear, Mouth], Talker] | None = None
     """The echo of echo.py: the media plane alone, to be measured."""
 
@@ -232,7 +235,8 @@ class Session:
                 tasks.create_task(self._judge(self._parts.endings, ear))
             caller_audio.heard(what, ear)
 
-        ear = Ear(sound, self._parts.vad, self._parts.gate, heard)
+        noise = self._parts.noise.get(self._ai.noise)
+        ear = Ear(sound, self._parts.vad, self._parts.gate, heard, noise)
         self._conversation = conversation = self._talker(ear, mouth, caller_audio)
         link = Link(self._socket, dialect, ear, mouth, caller_audio.digit)
         try:

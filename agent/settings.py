@@ -15,6 +15,7 @@ from agent.conversation.providers import LlmConfig
 from agent.conversation.speech import OPENAI_RATE, SpeechConfig
 from agent.conversation.whisper import WhisperConfig
 from agent.media.gate import GateConfig
+from agent.media.noise import NoiseServiceConfig
 from agent.models.config import ModelsConfig
 from agent.storage.recordings import RecordingsConfig, S3Config
 from agent.web.audiosocket import AudioSocketConfig
@@ -47,6 +48,7 @@ class Settings:
     log_level: str
     log_json: bool
     gate: GateConfig
+    noise: NoiseServiceConfig
     models: ModelsConfig
     stt_model: str
     turn_model: str
@@ -75,7 +77,7 @@ def models(environment: Mapping[str, str] = os.environ) -> ModelsConfig:
     return ModelsConfig(
         folder=values.path("OFFHOOK_MODELS", cache(environment) / "models"),
         mirror=values.text("OFFHOOK_MODELS_MIRROR", ""),
-        hub=values.text("HF_ENDPOINT", "https://huggingface.co"),
+        hub=values.text("HF_ENDPOINT", "https://huggingface.co").removeprefix("none"),
     )
 
 
@@ -113,6 +115,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             stop_unfinished=values.number(
                 "OFFHOOK_VAD_STOP_UNFINISHED_SECONDS", 1.1, 0.2, 10
             ),
+        ),
+        noise=NoiseServiceConfig(
+            values.text("OFFHOOK_NC_URL", NoiseServiceConfig().url)
         ),
         models=models(environment),
         turn_model=values.text("OFFHOOK_TURN_MODEL", ""),

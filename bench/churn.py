@@ -3,8 +3,8 @@
     python -m bench.churn [--calls 10000]
 
 Short calls, many a second, through one process: connect, MEDIA_START, ten frames,
-close; each with a pipeline of its own. Then a census of tasks, objects, threads, descriptors
-and memory: at the start, after the first hundred, at each tenth of the way.
+close; each with a pipeline of its own. Then a census of tasks, objects, threads,
+descriptors and memory: at the start, after a hundred, at each tenth of the way.
 """
 
 import argparse

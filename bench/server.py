@@ -18,15 +18,30 @@ ROOT = Path(__file__).parent.parent
 PASSWORD = "bench"
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START_WITHIN = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    module: str
+    """In bench/servers."""
+    options: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    """Run in an environment of its own, which has these and nothing of ours."""
+    media_port: int = 0
+    """Counted from the port that is told."""
+
+
 SERVERS = {
-    "null": ("null",),
-    "ours": ("ours",),
-    "stock": ("stock",),
-    "stock-no-vad": ("stock", "--no-vad"),
-    "talking": ("talking",),
-    "pipeline": ("pipeline",),
+    "null": Kind("null"),
+    "ours": Kind("ours"),
+    "stock": Kind("stock"),
+    "stock-no-vad": Kind("stock", ("--no-vad",)),
+    "galcymedia": Kind(
+        "galcymedia", packages=("galcymedia==0.1.1", "uvicorn", "uvloop"), media_port=1
+    ),
+    "talking": Kind("talking"),
+    "pipeline": Kind("pipeline"),
 }
-"""Name in the table: module in bench/servers, and its options."""
 
 
 class NoServer(Exception):
@@ -45,13 +60,14 @@ class Lag:
 class Server:
     def __init__(self, name: str, *, core: int | None = 0) -> None:
         self.name = name
+        self._kind = SERVERS[name]
         self._core = core
         self._port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self._port}/telephony/ws"
+        return f"ws://127.0.0.1:{self._port + self._kind.media_port}/telephony/ws"
 
     @property
     def pid(self) -> int:
@@ -59,11 +75,11 @@ class Server:
         return self._process.pid
 
     def __enter__(self) -> "Server":
-        module, *options = SERVERS[self.name]
+        kind = self._kind
         model = Store(settings.models()).path("silero-vad") / "silero_vad.onnx"
         command = [
-            *(sys.executable, "-W", "ignore", "-m", f"bench.servers.{module}"),
-            *(str(self._port), str(model), *options),
+            *(_python(kind), "-W", "ignore", "-m", f"bench.servers.{kind.module}"),
+            *(str(self._port), str(model), *kind.options),
         ]
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
         if self._core is not None:
@@ -123,3 +139,23 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def _python(kind: Kind) -> str:
+    """Ours, or that of an environment in the cache, made when first asked for."""
+    if not kind.packages:
+        return sys.executable
+    folder = settings.cache(os.environ) / "bench" / kind.module
+    python = folder / "bin" / "python"
+    try:
+        if not python.exists():
+            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", *kind.packages],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NoServer(f"{kind.packages[0]} cannot be installed: {error}") from error
+    return str(python)

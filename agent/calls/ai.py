@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
+NOISE = ("off", "service", "inprocess")
+"""Nothing, `python -m agent.nc`, or the agent itself (docs/noise.md)."""
+
 
 class AIError(ValueError):
     """The description of an AI is wrong. Says which AI and what was expected."""
@@ -28,6 +31,8 @@ class AI:
     """`<provider>.<model>`; empty: the default engine."""
     tools: tuple[str, ...] = ("end_call",)
     max_minutes: float = 60.0
+    noise: str = "off"
+    """What takes the noise out of the caller's sound before the voice detector."""
 
     def __post_init__(self) -> None:
         if not self.name or not self.name.replace("-", "").replace("_", "").isalnum():
@@ -37,6 +42,11 @@ class AI:
         if self.engine and "." not in self.engine:
             raise AIError(
                 f"AI {self.name!r}: engine {self.engine!r} is not <provider>.<model>"
+            )
+        if self.noise not in NOISE:
+            raise AIError(
+                f"AI {self.name!r}: noise is {self.noise!r}, not one of"
+                f" {', '.join(NOISE)}"
             )
         if not 0 < self.max_minutes <= 24 * 60:
             raise AIError(

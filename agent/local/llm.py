@@ -20,6 +20,10 @@ QWEN_TOOLS = Path(__file__).with_name("qwen-tools.jinja")
 
 # Tokens of a prompt that are read in one go; no other call gets a token meanwhile.
 BATCH = 128
+# A call goes on where its prompt was read before. One with less than this in common is
+# a call to another AI, and takes what was kept of that AI's; by llama.cpp's default of
+# 0.1 it would write over this one's, the description of the tools being the same.
+SAME_CALL = 0.7
 LOG_WARNINGS = 2
 
 
@@ -47,6 +51,7 @@ def parameters(options: argparse.Namespace) -> xllamacpp.CommonParams:
     params.n_batch = params.n_ubatch = BATCH
     params.cache_prompt = True
     params.cache_ram_mib = options.cache_mib
+    params.slot_prompt_similarity = SAME_CALL
     params.use_jinja = True
     template = template_for(options.model, options.chat_template)
     if template is not None:

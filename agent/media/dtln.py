@@ -16,8 +16,8 @@ Samples = npt.NDArray[np.float32]
 RATE = 16000
 BLOCK = 512
 STEP = 128
-DELAY = (BLOCK - STEP + STEP) / RATE + 2 * 15 / RATE
-"""Seconds: the block's, what is kept so that a frame gives a frame, both resamplers."""
+DELAY = (BLOCK + 30) / RATE
+"""Seconds: of a block, and of both resamplers when the call has 8 kHz."""
 _BINS = BLOCK // 2 + 1
 _STATE = (1, 2, 128, 2)
 
@@ -49,9 +49,7 @@ class Dtln:
         spectrum = np.fft.rfft(samples)
         magnitude = np.abs(spectrum).astype(np.float32).reshape(1, 1, _BINS)
         (block, state), (second_block, second_state) = self._names
-        mask, states[0] = self._spectrum.run(
-            None, {block: magnitude, state: states[0]}
-        )
+        mask, states[0] = self._spectrum.run(None, {block: magnitude, state: states[0]})
         masked = np.fft.irfft(mask.reshape(_BINS) * spectrum, n=BLOCK)
         cleaned, states[1] = self._signal.run(
             None,
@@ -80,7 +78,8 @@ class Stream:
         self._down = np.zeros(30, np.float32)
 
     def clean(self, pcm: bytes) -> bytes:
-        samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 32768
+        samples: Samples = np.frombuffer(pcm, "<i2").astype(np.float32)
+        samples /= 32768
         if self._narrow:
             samples = self._doubled(samples)
         self._waiting = np.concatenate([self._waiting, samples])

@@ -57,6 +57,11 @@ frames_in = Counter("offhook_frames_in", "Audio frames received from Asterisk.")
 wire_errors = Counter(
     "offhook_wire_errors", "Things Asterisk sent that make no sense.", ["kind"]
 )
+noise_fallbacks = Counter(
+    "offhook_noise_fallbacks",
+    "Times that a call went on without noise cancellation.",
+    ["reason"],
+)
 loop_lag_seconds = Histogram(
     "offhook_loop_lag_seconds", "How late the event loop is.", buckets=_LOOP_LAG
 )
@@ -73,6 +78,8 @@ local_restarts = Counter(
 # A series that first appears at 1 hides its first event from rate().
 for _reason in EndReason:
     calls.labels(_reason.value)
+for _reason_raw in ("late", "down"):
+    noise_fallbacks.labels(_reason_raw)
 for _track in Track:
     for _result in ("stored", "failed", "rejected"):
         recordings.labels(_track.value, _result)

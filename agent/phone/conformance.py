@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from . import report
@@ -55,30 +56,39 @@ async def run(
     password: str = "",
     only: str = "",
     patience: float = 1.0,
+    listen: float = LISTENED,
+    at_once: int = 1,
     cases: Sequence[Case] = CASES,
     on_result: Callable[[Result], None] = lambda result: None,
 ) -> list[Result]:
-    """`only`: a part of the names. NoAnswer when there is no server to be tried."""
+    """`only`: a part of the names. Failed or NoAnswer when nothing can be tried.
+
+    `at_once`: several cases at a time is faster, and tells less surely which of them
+    disturbed the call that is watched.
+    """
     target = Target(url, username, password, patience)
     chosen = [case for case in cases if only in case.name]
-    results = []
-    async with _listening(target) as watched:
+    room = asyncio.Semaphore(at_once)
+
+    async def attempt(case: Case, bystander: "Bystander | None") -> Result:
+        async with room:
+            result = await _try(case, target, bystander)
+        on_result(result)
+        return result
+
+    async with _listening(target, listen) as watched:
         target.watched = watched
         async with _bystander(target, chosen) as bystander:
-            for case in chosen:
-                result = await _try(case, target, bystander)
-                results.append(result)
-                on_result(result)
-    return results
+            return await asyncio.gather(*(attempt(case, bystander) for case in chosen))
 
 
 @asynccontextmanager
-async def _listening(target: Target) -> AsyncIterator[Call]:
+async def _listening(target: Target, seconds: float) -> AsyncIterator[Call]:
     """The server's first words, and whether there are any."""
     async with target.call() as call:
         try:
             await call.speech(target.limit(FIRST_WORD))
-            await asyncio.sleep(LISTENED)
+            await asyncio.sleep(seconds)
         except Failed:
             target.speaks = False
     yield call
@@ -90,12 +100,11 @@ async def _try(case: Case, target: Target, bystander: "Bystander | None") -> Res
     try:
         if case.speaks and not target.speaks:
             raise Skipped("the server says nothing unless it is spoken to")
-        if bystander is not None:
-            bystander.forget()
+        before = bystander.moment if bystander is not None else None
         async with asyncio.timeout(target.limit(DEADLINE)):
             detail = await case.run(target)
-        if case.hostile and bystander is not None:
-            bystander.check()
+        if case.hostile and bystander is not None and before is not None:
+            bystander.check(before)
     except Skipped as reason:
         verdict, detail = "skipped", str(reason)
     except (Failed, NoAnswer) as error:
@@ -106,46 +115,45 @@ async def _try(case: Case, target: Target, bystander: "Bystander | None") -> Res
     return Result(case.name, case.why, case.severity, verdict, detail, seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    at: float
+    tick: int
+
+
 class Bystander:
     """A call that wants nothing but to be served as before."""
 
     def __init__(self, call: Call, limit: float) -> None:
         self._call = call
         self._limit = limit
-        self._from_tick = 0
-        self._slowest = 0.0
-        """Seconds until a pong."""
-        self._asked = 0.0
-        """When the ping was sent that waits for its pong; 0: none does."""
+        self._pings: list[float] = []
+        """When each was sent."""
+        self._pongs: list[float] = []
+        """When each was answered."""
 
-    def forget(self) -> None:
-        self._from_tick = len(self._call.played)
-        self._slowest = 0.0
-        if self._asked:
-            self._asked = self._call.now
+    @property
+    def moment(self) -> Moment:
+        return Moment(self._call.now, len(self._call.played))
 
-    def check(self) -> None:
+    def check(self, since: Moment) -> None:
         call = self._call
         if call.wire.over:
             code = call.wire.close_code
             raise Failed(f"another call was ended, close code {code}")
-        waiting = call.now - self._asked if self._asked else 0.0
-        if (slowest := max(self._slowest, waiting)) > self._limit:
-            raise Failed(f"another call's ping waited {slowest:.2f} s")
-        if self._fills and (gap := self._longest_gap()) > self._limit:
+        if (waited := self._longest_wait(since)) > self._limit:
+            raise Failed(f"another call's ping waited {waited:.2f} s")
+        if self._fills and (gap := self._longest_gap(since)) > self._limit:
             raise Failed(f"another call had a gap of {gap:.2f} s in what it heard")
 
     async def ask(self) -> None:
         """Pings, again and again."""
-        number = 0
         while not self._call.wire.over:
-            number += 1
-            mark = b"bystander %d" % number
-            self._asked = self._call.now
+            mark = b"bystander %d" % len(self._pings)
+            self._pings.append(self._call.now)
             self._call.wire.write(frame(Opcode.PING, mark))
-            await self._call.wire.until(lambda mark=mark: self._has(mark), DEADLINE)  # type: ignore[misc]
-            self._slowest = max(self._slowest, self._call.now - self._asked)
-            self._asked = 0.0
+            await self._call.wire.until(partial(self._has, mark), DEADLINE)
+            self._pongs.append(self._call.now)
             await asyncio.sleep(0.1)
 
     def _has(self, mark: bytes) -> bool:
@@ -154,15 +162,23 @@ class Bystander:
             one.opcode == Opcode.PONG and one.payload == mark for one in frames
         )
 
+    def _longest_wait(self, since: Moment) -> float:
+        ends = [*self._pongs, self._call.now]
+        pairs = zip(self._pings, ends, strict=False)
+        return max(
+            (end - max(begin, since.at) for begin, end in pairs if end > since.at),
+            default=0.0,
+        )
+
     @property
     def _fills(self) -> bool:
         """The server sends sound or silence all the time, so that a gap is one."""
         heard = sum(one is not None for one in self._call.played)
         return heard > 0.8 * len(self._call.played)
 
-    def _longest_gap(self) -> float:
+    def _longest_gap(self, since: Moment) -> float:
         longest = gap = 0
-        for one in self._call.played[self._from_tick :]:
+        for one in self._call.played[since.tick :]:
             gap = gap + 1 if one is None else 0
             longest = max(longest, gap)
         return longest * TICK
@@ -208,6 +224,8 @@ async def command(arguments: argparse.Namespace) -> int:
             password=arguments.password,
             only=arguments.only,
             patience=arguments.patience,
+            listen=LISTENED,
+            cases=CASES,
             on_result=_show,
         )
     except (Failed, NoAnswer) as error:

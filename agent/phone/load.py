@@ -39,6 +39,7 @@ _HANDSHAKE_DEADLINE = 10.0
 _TAG, _NUMBER = 2, 4
 """Digits: whose frame it is, and which."""
 _REST = FRAME - _TAG - _NUMBER
+_PHASES = 8
 _RING = 4096
 """Frames of which the time of sending is remembered: 82 s."""
 # A client's frames are masked, and a mask of zeros leaves the payload as it is.
@@ -101,6 +102,9 @@ class _Caller:
     tag: bytes
     head: bytes
     """Of each of his frames."""
+    first: int
+    """Number of his first frame. Five windows of 32 ms are eight frames of 20 ms: if
+    all began at once, all windows of all calls would be complete at once, too."""
     sent: "array[float]" = field(default_factory=lambda: array("d", bytes(8 * _RING)))
     buffer: bytes = b""
     """Of what came, the part of a message."""
@@ -184,7 +188,10 @@ class Load:
     def measured(self) -> Measured:
         return Measured(
             calls=self._count,
-            expected=len(self._measured) * self._count,
+            expected=sum(
+                max(0, self._measured.stop - max(self._measured.start, caller.first))
+                for caller in self._callers
+            ),
             returned=self._returned,
             crossed=self._crossed,
             silent=self._silent,
@@ -207,7 +214,7 @@ class Load:
         for caller in self._callers:
             while (wait := due - clock()) > 0:
                 self._hear(wait)
-            if not caller.closed:
+            if not caller.closed and caller.first <= self._tick:
                 caller.tick()
                 if caller.unsent:
                     self._retry(caller)
@@ -337,7 +344,7 @@ class Load:
         except OSError as error:
             raise CallFailed(f"no answer from {self._config.url}: {error}") from error
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        caller = _Caller(line, tag, _BINARY + tag)
+        caller = _Caller(line, tag, _BINARY + tag, index % _PHASES)
         self._callers.append(caller)
         try:
             self._shake_hands(caller, f"{host}:{port}", where.path, call_id)

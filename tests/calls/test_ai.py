@@ -14,12 +14,19 @@ def test_a_file_of_two():
         greeting = "Hello!"
         tools = []
         max_minutes = 5
+        noise = "service"
         """
     )
     assert ais.choose("") == AI(
-        "sales", "You sell.", greeting="Hello!", tools=(), max_minutes=5
+        "sales",
+        "You sell.",
+        greeting="Hello!",
+        tools=(),
+        max_minutes=5,
+        noise="service",
     )
     assert ais.choose("desk").tools == ("end_call",)
+    assert ais.choose("desk").noise == "off"
 
 
 @pytest.mark.parametrize(
@@ -36,6 +43,7 @@ def test_a_file_of_two():
         ("[ai.a]\nprompt = 'x'\nengine = 'gpt'", "<provider>.<model>"),
         ("[ai.a]\nprompt = 'x'\nmax_minutes = 0", "max_minutes"),
         ("[ai.a]\nprompt = 'x'\nmax_minutes = true", "max_minutes is True"),
+        ("[ai.a]\nprompt = 'x'\nnoise = 'on'", "not one of off, service, inprocess"),
         ("[ai.'a b']\nprompt = 'x'", "letters, digits"),
         ("default = 'b'\n[ai.a]\nprompt = 'x'", "default is 'b'"),
         ("colour = 'b'\n[ai.a]\nprompt = 'x'", "unknown key 'colour'"),

@@ -184,18 +184,24 @@ def test_calls_and_their_results_are_told_back_as_they_were_asked_for(llm):
 
 
 @pytest.mark.models
-async def test_the_first_caller_finds_warm_what_was_warmed(llm, gguf):
-    system = "You are the porter of a hotel that has a hundred rooms. " * 5
-    assert await warm_llm(llm.url, gguf.stem, system, [END_CALL])
-    asked = request("Where is room 12?", tools=[END_CALL])
-    asked["messages"][0]["content"] = system
-    answer = httpx.post(
-        f"{llm.url}/chat/completions", json=asked, timeout=120, trust_env=False
-    )
-    usage = answer.json()["usage"]
-    fresh = usage["prompt_tokens"] - usage["prompt_tokens_details"]["cached_tokens"]
-    assert usage["prompt_tokens"] > 100
-    assert fresh < 20
+async def test_the_first_caller_of_each_ai_finds_it_warm(llm, gguf):
+    """More AIs than calls at once; with the same tools, which stand first."""
+    systems = [
+        f"{name} of a hotel that has a hundred rooms. " * 5
+        for name in ("You are the porter", "I am the cook", "She is the owner")
+    ]
+    for system in systems:
+        assert await warm_llm(llm.url, gguf.stem, system, [END_CALL])
+    for system in systems:
+        asked = request("Where is room 12?", tools=[END_CALL])
+        asked["messages"][0]["content"] = system
+        answer = httpx.post(
+            f"{llm.url}/chat/completions", json=asked, timeout=120, trust_env=False
+        )
+        usage = answer.json()["usage"]
+        assert usage["prompt_tokens"] > 100
+        cached = usage["prompt_tokens_details"]["cached_tokens"]
+        assert usage["prompt_tokens"] - cached < 20
 
 
 @pytest.mark.models

@@ -69,3 +69,34 @@ async def test_odd_bytes_do_no_harm(vad):
     ear.hear(b"")
     ear.hear(b"\x01")
     assert news == []
+
+
+class Silencer:
+    """A filter that leaves nothing."""
+
+    def __init__(self, rate, take):
+        self.rate, self._take, self.closed = rate, take, False
+
+    def hear(self, pcm):
+        self._take(bytes(len(pcm)))
+
+    def close(self):
+        self.closed = True
+
+
+async def test_only_the_voice_detector_hears_the_filtered_sound(vad):
+    news, made = [], []
+
+    def make(rate, take):
+        made.append(Silencer(rate, take))
+        return made[0]
+
+    ear = Ear(codec("ulaw"), vad, GateConfig(), news.append, make)
+    for at in range(0, len(SPEECH), 160):
+        ear.hear(SPEECH[at : at + 160])
+        vad.tick()
+    assert news == []
+    assert made[0].rate == 8000
+    assert DECODE["ulaw"](SPEECH).endswith(ear.speech()[-6400:])
+    ear.close()
+    assert made[0].closed

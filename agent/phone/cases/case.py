@@ -81,6 +81,8 @@ class Call:
         """Frames."""
         self.answers = True
         """Marks and statuses are answered, as Asterisk does."""
+        self.muted = False
+        """We say nothing by ourselves: what is written by hand stays in one piece."""
         self._to_say = b""
         self._clock: asyncio.Task[None] | None = None
         wire.on_frame = self._take
@@ -111,7 +113,7 @@ class Call:
 
     def tell(self, event: Event) -> None:
         """What the play queue says by itself, or a case on purpose."""
-        if self.answers:
+        if self.answers and not self.muted:
             self._send_event(event)
 
     def say(self, speech: bytes) -> None:
@@ -179,8 +181,9 @@ class Call:
         due = self.now
         size = self.frame_size
         while not self.wire.over:
-            said, self._to_say = self._to_say[:size], self._to_say[size:]
-            self.wire.send(said.ljust(size, self.codec.silence[:1]))
+            if not self.muted:
+                said, self._to_say = self._to_say[:size], self._to_say[size:]
+                self.wire.send(said.ljust(size, self.codec.silence[:1]))
             self.played.append(self.queue.tick())
             due += TICK
             await asyncio.sleep(max(0.0, due - self.now))

@@ -44,6 +44,7 @@ async def _while_it_speaks(target: Target) -> str:
 async def _half_a_frame(target: Target) -> str:
     async with target.call() as call:
         await call.alive(target.limit(2))
+        call.muted = True
         call.wire.write(frame(Opcode.BINARY, bytes(100))[:50])
         await asyncio.sleep(0.05)
         call.wire.abort()

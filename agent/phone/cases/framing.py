@@ -25,6 +25,7 @@ def _ends(raw: bytes) -> Callable[[Target], Awaitable[str]]:
     async def run(target: Target) -> str:
         async with target.call() as call:
             await call.alive(target.limit(2))
+            call.muted = True
             call.wire.write(raw)
             said = await _closed(call.wire, target)
         await target.serves()
@@ -38,6 +39,7 @@ def _stands(*raws: bytes) -> Callable[[Target], Awaitable[str]]:
 
     async def run(target: Target) -> str:
         async with target.call() as call:
+            call.muted = True
             for raw in raws:
                 call.wire.write(raw)
                 await asyncio.sleep(0.005)

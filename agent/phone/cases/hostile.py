@@ -31,6 +31,7 @@ def _harms_nobody(raws: Iterable[bytes]) -> Callable[[Target], Awaitable[str]]:
     async def run(target: Target) -> str:
         async with target.call() as call:
             await call.alive(target.limit(2))
+            call.muted = True
             for raw in raws:
                 call.wire.write(raw)
                 await call.wire.drained(target.limit(5))
@@ -57,6 +58,7 @@ async def _stops_reading(target: Target) -> str:
 async def _half_frame(target: Target) -> str:
     async with target.call() as call:
         await call.alive(target.limit(2))
+        call.muted = True
         call.wire.write(frame(Opcode.BINARY, bytes(1000))[:500])
         await asyncio.sleep(0.5)
         await target.serves()

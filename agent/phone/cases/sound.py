@@ -1,7 +1,7 @@
 """Audio both ways, and who may send how much of it when."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from agent.wire.commands import MAX_COMMAND_BYTES, Ignored, Mark, StopBuffering
 from agent.wire.events import Refused, Xoff, Xon
@@ -78,7 +78,13 @@ def _short_lead(call: Call) -> str:
     return f"at most {seconds:.1f} s ahead"
 
 
+def _need(seen: Sequence[object], what: str) -> None:
+    if not seen:
+        raise Skipped(f"the server sent no {what} while it was watched")
+
+
 def _short_commands(call: Call) -> str:
+    _need(call.said, "commands")
     for said in call.said:
         size = len(said.text.encode())
         expect(
@@ -89,6 +95,7 @@ def _short_commands(call: Call) -> str:
 
 
 def _known_commands(call: Call) -> str:
+    _need(call.said, "commands")
     for said in call.said:
         match said.understood:
             case Ignored(why):
@@ -104,6 +111,7 @@ def _short_ids(call: Call) -> str:
         for said in call.said
         if isinstance(said.understood, Mark | StopBuffering)
     ]
+    _need(ids, "ids")
     for mark in ids:
         expect(len(mark) <= 36, f"an id of {len(mark)} characters")
     return f"{len(ids)} ids"

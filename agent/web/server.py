@@ -1,0 +1,48 @@
+"""uvicorn, but it lets calls finish before it goes.
+
+Told to stop, uvicorn closes every websocket at once: the caller would be cut off in
+mid-sentence, and a deploy would be heard. Here new calls are refused, those that are up
+have their time, and then uvicorn stops. A second signal does not wait.
+"""
+
+import asyncio
+from types import FrameType
+
+import uvicorn
+from loguru import logger
+
+from agent.session import LiveCalls
+
+
+class Server(uvicorn.Server):
+    def __init__(
+        self, config: uvicorn.Config, live: LiveCalls, drain_seconds: float
+    ) -> None:
+        super().__init__(config)
+        self._live = live
+        self._drain_seconds = drain_seconds
+        self._draining: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, *arguments: object, **options: object) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(*arguments, **options)  # type: ignore[arg-type]
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._loop is None or self._draining is not None:
+            super().handle_exit(sig, frame)
+        else:
+            self._loop.call_soon_threadsafe(self._begin_to_drain, sig, frame)
+
+    def _begin_to_drain(self, sig: int, frame: FrameType | None) -> None:
+        self._draining = asyncio.create_task(self._drain(sig, frame))
+
+    async def _drain(self, sig: int, frame: FrameType | None) -> None:
+        if len(self._live):
+            logger.info(
+                "stopping: {} calls may go on for {:g} s",
+                len(self._live),
+                self._drain_seconds,
+            )
+        await self._live.drain(self._drain_seconds)
+        super().handle_exit(sig, frame)
