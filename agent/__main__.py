@@ -1,5 +1,7 @@
-"""The command line: `offhook serve | call | models`. Rooms are entered only when asked
-for: importing all of them takes seconds."""
+"""The command line: `offhook serve | call | bench | models`.
+
+Rooms are entered only when asked for: importing all of them takes seconds.
+"""
 
 import argparse
 import asyncio
@@ -24,6 +26,18 @@ def _parser() -> argparse.ArgumentParser:
     from agent.phone import command as phone
 
     phone.add_arguments(call)
+    bench = verbs.add_parser("bench", help="measure this machine, test any agent")
+    benches = bench.add_subparsers(dest="bench", metavar="WHAT", required=True)
+    from agent.phone import capacity, conformance
+
+    capacity.add_arguments(
+        benches.add_parser("capacity", help="how many calls this machine carries")
+    )
+    conformance.add_arguments(
+        benches.add_parser(
+            "conformance", help="does a server speak chan_websocket as Asterisk does?"
+        )
+    )
     models = verbs.add_parser("models", help="fetch, list, verify and bundle models")
     from agent.models import command as models_command
 
@@ -37,11 +51,24 @@ def _run(arguments: argparse.Namespace) -> int:
             return _serve()
         case "call":
             return asyncio.run(_call(arguments))
+        case "bench":
+            return _bench(arguments)
         case _:
             from agent import settings
             from agent.models import command
 
             return command.run(arguments, settings.models())
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from agent import settings
+    from agent.models.store import Store
+    from agent.phone import capacity, conformance
+
+    if arguments.bench == "conformance":
+        return asyncio.run(conformance.command(arguments))
+    vad = Store(settings.models()).path("silero-vad") / "silero_vad.onnx"
+    return capacity.run(arguments, vad)
 
 
 def _serve() -> int:

@@ -37,6 +37,8 @@ RATE = 8000
 FRAME = 160
 TALKERS = 6
 """In a babble."""
+AFTER = 2.0
+"""Seconds after an utterance in which its end is to be heard."""
 
 Samples = npt.NDArray[np.float64]
 Clean = Callable[[bytes], bytes]
@@ -233,20 +235,34 @@ def mistakes(said: tuple[str, ...], heard: tuple[str, ...]) -> int:
     return row[-1]
 
 
-def starts(vad: Vad, pcm: bytes) -> tuple[int, int]:
-    """Onsets, and confirmed speech, that the gate hears in it."""
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """What the gate made of it."""
+
+    starts: int
+    """Of confirmed speech."""
+    speaking: float
+    """Share of the time."""
+    still: bool
+    """It was taken for speech up to the end."""
+
+
+def gated(vad: Vad, pcm: bytes) -> Gated:
     gate = Gate(GateConfig())
     heard: list[Heard | None] = []
+    speaking: list[bool] = []
 
     def window(probability: float, loudness: float) -> None:
         heard.append(gate.window(probability, loudness))
+        speaking.append(gate.speaking)
 
     listener = vad.listen(window)
     for at in range(0, len(pcm) - 2 * WINDOW + 1, 2 * WINDOW):
         listener.hear(pcm[at : at + 2 * WINDOW])
         vad.tick()
     listener.close()
-    return heard.count(Heard.ONSET), heard.count(Heard.SPEECH)
+    share = sum(speaking) / max(1, len(speaking))
+    return Gated(heard.count(Heard.SPEECH), share, gate.speaking)
 
 
 async def main() -> None:
@@ -256,6 +272,7 @@ async def main() -> None:
     asked.add_argument("--wheels", type=Path)
     asked.add_argument("--utterances", type=int, default=30)
     asked.add_argument("--threads", type=int, default=1)
+    asked.add_argument("--only", choices=("cost", "vad", "words"))
     arguments = asked.parse_args()
     store = Store(settings.models())
     spoken = utterances(arguments.sounds, arguments.transcripts, arguments.utterances)
@@ -282,7 +299,10 @@ async def main() -> None:
         )
 
     vad = Vad(store.path("silero-vad") / "silero_vad.onnx")
-    print("\nnoise alone, 120 s: onsets, false starts a minute; and speech found in it")
+    print(
+        "\nnoise alone, 60 s: starts of speech, share of the time taken for speech;"
+        f"\nwith speech before {AFTER:g} s of noise: was heard, and its end was heard"
+    )
     whisper = Whisper(
         WhisperConfig(store.path("whisper-base"), threads=arguments.threads)
     )
@@ -291,18 +311,26 @@ async def main() -> None:
     for kind, noise in kinds.items():
         for snr in (10, 5):
             level = np.sqrt(loud / 10 ** (snr / 10))
-            alone = pcm_of(noise(120 * RATE) * level)
+            alone = pcm_of(noise(60 * RATE) * level)
+            after = int(AFTER * RATE)
+            noisy = [
+                pcm_of(
+                    np.concatenate([one.samples, np.zeros(after)])
+                    + level * noise(len(one.samples) + after)
+                )
+                for one in spoken
+            ]
             for name, maker in choices.items():
-                onsets, false = starts(vad, through(maker and maker(), alone))
-                found = 0
-                for one in spoken:
-                    noisy = one.samples + level * noise(len(one.samples))
-                    found += (
-                        starts(vad, through(maker and maker(), pcm_of(noisy)))[1] > 0
-                    )
+                of_noise = gated(vad, through(maker and maker(), alone))
+                of_calls = [
+                    gated(vad, through(maker and maker(), pcm)) for pcm in noisy
+                ]
+                heard = sum(call.starts > 0 for call in of_calls)
+                ended = sum(call.starts > 0 and not call.still for call in of_calls)
                 print(
-                    f"{kind:7} {snr:3} dB {name:15} {onsets / 2:6.1f} {false / 2:6.1f}"
-                    f"   {found}/{len(spoken)}",
+                    f"{kind:7} {snr:3} dB {name:15} {of_noise.starts:4}"
+                    f" {100 * of_noise.speaking:5.1f} %"
+                    f"   {heard}/{len(spoken)} {ended}/{len(spoken)}",
                     flush=True,
                 )
 
@@ -317,8 +345,8 @@ async def main() -> None:
             added = noise_of(len(one.samples)) * np.sqrt(power) if noise_of else 0.0
             pcm = pcm_of(one.samples + added)
             for name, maker in choices.items():
-                heard = whisper.decode(through(maker and maker(), pcm), RATE, "en")
-                wrong[name] += mistakes(one.words, words(heard.text))
+                text = whisper.decode(through(maker and maker(), pcm), RATE, "en").text
+                wrong[name] += mistakes(one.words, words(text))
         figures = "  ".join(f"{n} {100 * w / total:.1f}" for n, w in wrong.items())
         print(
             f"{kind:7} {snr:3} dB  {figures}  load {os.getloadavg()[0]:.1f}", flush=True

@@ -52,7 +52,6 @@ class Step:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=["capacity"])
     parser.add_argument(
         "--seconds", type=float, default=6.0, help="that count, of each step (6)"
     )
