@@ -131,7 +131,9 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         for task in forever:
             _keep(house, task)
         logger.info(
-            "ready: {} calls at most, AIs: {}",
+            "ready on {}:{}: {} calls at most, AIs: {}",
+            settings.host,
+            settings.port,
             settings.max_calls,
             ", ".join(settings.ais.by_name),
         )

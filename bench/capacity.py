@@ -36,8 +36,9 @@ class Point:
     calls: int
     cpu: float
     """Percent of one core."""
-    delay_ms: dict[str, float]
-    """From a frame to its echo; loopback and the load's own share are in it."""
+    delay_ms: dict[str, float | None]
+    """From a frame to its echo; loopback and the load's own share are in it. None when
+    nothing came back."""
     lost: int
     lost_percent: float
     crossed: int
@@ -77,7 +78,7 @@ def measure(server: Server, calls: int, seconds: float) -> Point:
         calls=calls,
         cpu=round(cpu, 1),
         delay_ms={
-            name: round(1000 * came.delay(percent), 2)
+            name: round(1000 * came.delay(percent), 2) if came.returned else None
             for name, percent in PERCENTILES.items()
         },
         lost=came.lost,
@@ -102,7 +103,10 @@ HEAD = (
 
 
 def row(point: Point) -> str:
-    delays = " ".join(f"{point.delay_ms[name]:6.2f}" for name in PERCENTILES)
+    delays = " ".join(
+        "     -" if delay is None else f"{delay:6.2f}"
+        for delay in point.delay_ms.values()
+    )
     notes = [
         f"{name} {count}"
         for name, count in (("crossed", point.crossed), ("closed", point.closed))
@@ -144,7 +148,8 @@ def measure_all(
                     point = measure(server, number, seconds)
                     own.append(point)
                     print(row(point), flush=True)
-                    if point.lost_percent > 1 or point.delay_ms["p50"] > 1000:
+                    median = point.delay_ms["p50"]
+                    if point.lost_percent > 1 or median is None or median > 1000:
                         print(f"{name}: no more than that on a core")
                         break
         except (NoServer, CallFailed) as error:

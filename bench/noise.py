@@ -43,6 +43,8 @@ AFTER = 2.0
 Samples = npt.NDArray[np.float64]
 Clean = Callable[[bytes], bytes]
 """One call's frames, 20 ms each, one after the other."""
+Filters = dict[str, Callable[[], Clean]]
+"""By name, a filter for a new call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,9 @@ def utterances(sounds: Path, transcripts: Path, many: int) -> list[Utterance]:
     return found[::step][:many]
 
 
-def filters(wheels: Path | None) -> dict[str, Callable[[], Clean]]:
-    """By name, a filter for a new call."""
+def filters(wheels: Path | None) -> Filters:
     dtln = Dtln(Store(settings.models()).path("dtln"))
-    made: dict[str, Callable[[], Clean]] = {"DTLN": lambda: dtln.stream(RATE).clean}
+    made: Filters = {"DTLN": lambda: dtln.stream(RATE).clean}
     if wheels is not None:
         gtcrn = next(wheels.rglob("gtcrn_simple.onnx"))
         made["GTCRN"] = lambda: Gtcrn(gtcrn).clean
@@ -265,6 +266,74 @@ def gated(vad: Vad, pcm: bytes) -> Gated:
     return Gated(heard.count(Heard.SPEECH), share, gate.speaking)
 
 
+def cost(made: Filters, spoken: list[Utterance]) -> None:
+    print("\nCPU time: % of one core per call; of a frame of 20 ms, median and 99th %")
+    sound = pcm_of(np.concatenate([one.samples for one in spoken]))[: 2 * RATE * 60]
+    for name, make in made.items():
+        clean, took = make(), []
+        for frame in frames(sound):
+            before = time.thread_time()
+            clean(frame)
+            took.append(time.thread_time() - before)
+        p50, p99 = np.percentile(took, [50, 99]) * 1000
+        used = 100 * sum(took) / (len(took) * 0.02)
+        print(
+            f"{name:15} {used:5.2f} %  {p50:.2f} ms {p99:.2f} ms  {load()}", flush=True
+        )
+
+
+def voice_detection(vad: Vad, made: Filters, spoken: list[Utterance]) -> None:
+    print(
+        "\nnoise alone, 60 s: starts of speech, share of the time taken for speech;"
+        f"\nspeech before {AFTER:g} s of noise: was heard, and its end was heard"
+    )
+    loud = float(np.mean([speech_power(one.samples) for one in spoken]))
+    silence = np.zeros(int(AFTER * RATE))
+    for kind, noise in noises(spoken).items():
+        for snr in (10, 5):
+            level = np.sqrt(loud / 10 ** (snr / 10))
+            alone = pcm_of(noise(60 * RATE) * level)
+            calls = []
+            for one in spoken:
+                call = np.concatenate([one.samples, silence])
+                calls.append(pcm_of(call + level * noise(len(call))))
+            for name, make in [("none", None), *made.items()]:
+                idle = gated(vad, through(make and make(), alone))
+                heard = [gated(vad, through(make and make(), pcm)) for pcm in calls]
+                begun = sum(call.starts > 0 for call in heard)
+                ended = sum(call.starts > 0 and not call.still for call in heard)
+                print(
+                    f"{kind:7} {snr:3} dB {name:15} {idle.starts:4}"
+                    f" {100 * idle.speaking:5.1f} %   {begun} {ended} of {len(calls)}",
+                    flush=True,
+                )
+
+
+def word_errors(whisper: Whisper, made: Filters, spoken: list[Utterance]) -> None:
+    total = sum(len(one.words) for one in spoken)
+    print(f"\nword errors of whisper-base, % of {total} words")
+    kinds = noises(spoken)
+    for kind, snr in [
+        ("clean", 99),
+        *((kind, snr) for kind in kinds for snr in (10, 5)),
+    ]:
+        wrong = dict.fromkeys(["none", *made], 0)
+        for one in spoken:
+            power = speech_power(one.samples) / 10 ** (snr / 10)
+            noise = kinds.get(kind)
+            added = noise(len(one.samples)) * np.sqrt(power) if noise else 0.0
+            pcm = pcm_of(one.samples + added)
+            for name, make in [("none", None), *made.items()]:
+                text = whisper.decode(through(make and make(), pcm), RATE, "en").text
+                wrong[name] += mistakes(one.words, words(text))
+        figures = "  ".join(f"{n} {100 * w / total:.1f}" for n, w in wrong.items())
+        print(f"{kind:7} {snr:3} dB  {figures}  {load()}", flush=True)
+
+
+def load() -> str:
+    return f"load {os.getloadavg()[0]:.1f}"
+
+
 async def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("sounds", type=Path)
@@ -277,81 +346,18 @@ async def main() -> None:
     store = Store(settings.models())
     spoken = utterances(arguments.sounds, arguments.transcripts, arguments.utterances)
     made = filters(arguments.wheels)
-    kinds = noises(spoken)
-    total = sum(len(one.words) for one in spoken)
     seconds = sum(len(one.samples) for one in spoken) / RATE
-    print(f"{len(spoken)} utterances, {total} words, {seconds:.0f} s", flush=True)
-
-    print("\nCPU time: % of one core per call; of a frame of 20 ms, median and 99th %")
-    sound = pcm_of(np.concatenate([one.samples for one in spoken]))[: 2 * RATE * 60]
-    for name, make in made.items():
-        clean, took = make(), []
-        for frame in frames(sound):
-            before = time.thread_time()
-            clean(frame)
-            took.append(time.thread_time() - before)
-        p50, p99 = np.percentile(took, [50, 99]) * 1000
-        used = 100 * sum(took) / (len(took) * 0.02)
-        load = os.getloadavg()[0]
-        print(
-            f"{name:15} {used:5.2f} %  {p50:.2f} ms {p99:.2f} ms  load {load:.1f}",
-            flush=True,
-        )
-
-    vad = Vad(store.path("silero-vad") / "silero_vad.onnx")
-    print(
-        "\nnoise alone, 60 s: starts of speech, share of the time taken for speech;"
-        f"\nwith speech before {AFTER:g} s of noise: was heard, and its end was heard"
-    )
-    whisper = Whisper(
-        WhisperConfig(store.path("whisper-base"), threads=arguments.threads)
-    )
-    choices: dict[str, Callable[[], Clean] | None] = {"none": None, **made}
-    loud = float(np.mean([speech_power(one.samples) for one in spoken]))
-    for kind, noise in kinds.items():
-        for snr in (10, 5):
-            level = np.sqrt(loud / 10 ** (snr / 10))
-            alone = pcm_of(noise(60 * RATE) * level)
-            after = int(AFTER * RATE)
-            noisy = [
-                pcm_of(
-                    np.concatenate([one.samples, np.zeros(after)])
-                    + level * noise(len(one.samples) + after)
-                )
-                for one in spoken
-            ]
-            for name, maker in choices.items():
-                of_noise = gated(vad, through(maker and maker(), alone))
-                of_calls = [
-                    gated(vad, through(maker and maker(), pcm)) for pcm in noisy
-                ]
-                heard = sum(call.starts > 0 for call in of_calls)
-                ended = sum(call.starts > 0 and not call.still for call in of_calls)
-                print(
-                    f"{kind:7} {snr:3} dB {name:15} {of_noise.starts:4}"
-                    f" {100 * of_noise.speaking:5.1f} %"
-                    f"   {heard}/{len(spoken)} {ended}/{len(spoken)}",
-                    flush=True,
-                )
-
-    print("\nword errors of whisper-base, %")
-    conditions: list[tuple[str, int]] = [("clean", 99)]
-    conditions += [(kind, snr) for kind in kinds for snr in (10, 5)]
-    for kind, snr in conditions:
-        wrong = dict.fromkeys(choices, 0)
-        for one in spoken:
-            power = speech_power(one.samples) / 10 ** (snr / 10)
-            noise_of = kinds.get(kind)
-            added = noise_of(len(one.samples)) * np.sqrt(power) if noise_of else 0.0
-            pcm = pcm_of(one.samples + added)
-            for name, maker in choices.items():
-                text = whisper.decode(through(maker and maker(), pcm), RATE, "en").text
-                wrong[name] += mistakes(one.words, words(text))
-        figures = "  ".join(f"{n} {100 * w / total:.1f}" for n, w in wrong.items())
-        print(
-            f"{kind:7} {snr:3} dB  {figures}  load {os.getloadavg()[0]:.1f}", flush=True
-        )
-    whisper.close()
+    print(f"{len(spoken)} utterances, {seconds:.0f} s, {load()}", flush=True)
+    if arguments.only in (None, "cost"):
+        cost(made, spoken)
+    if arguments.only in (None, "vad"):
+        vad = Vad(store.path("silero-vad") / "silero_vad.onnx")
+        voice_detection(vad, made, spoken)
+    if arguments.only in (None, "words"):
+        folder = store.path("whisper-base")
+        whisper = Whisper(WhisperConfig(folder, threads=arguments.threads))
+        word_errors(whisper, made, spoken)
+        whisper.close()
 
 
 if __name__ == "__main__":

@@ -223,6 +223,8 @@ class Mouth:
 
     async def _write_silence(self) -> None:
         now = self._clock()
+        if self._playout.wait(now=now, ahead=0) is None:
+            return  # held: not even silence
         wait = max(self._playout.unheard(now=now), self._silent_until - now)
         if wait <= 0.001:
             frames = int(SILENCE * self._bytes_per_second) // self._frame

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _QUIET = (
     *("aiosqlite", "alembic.runtime.plugins", "asyncio", "boto3", "botocore"),
     *("httpcore", "httpx", "httpx2", "openai", "s3transfer", "sqlalchemy", "urllib3"),
-    *("websockets",),
+    *("uvicorn.error", "websockets"),
 )
 
 _CONTROLS = {
@@ -55,10 +55,16 @@ def set_up(level: str, *, as_json: bool, to: TextIO = sys.stderr) -> None:
     logging.basicConfig(handlers=[_ToLoguru()], level=least, force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(least, logging.WARNING))
+    logging.getLogger("uvicorn.error").addFilter(_no_refusals)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     logging.captureWarnings(True)
+
+
+def _no_refusals(record: logging.LogRecord) -> bool:
+    """uvicorn takes a socket that we refused for an application that forgot it."""
+    return "without completing handshake" not in record.getMessage()
 
 
 def _text_line(record: "Record") -> str:

@@ -225,6 +225,18 @@ def test_between_words_there_is_silence_and_no_gap():
     scene(play, fill=True)
 
 
+def test_xoff_means_silence_too():
+    async def play(wire, mouth):
+        mouth.hold()
+        await asyncio.sleep(2)
+        assert wire.sent == []
+        mouth.release()
+        await asyncio.sleep(0.1)
+        assert wire.audio == 0.5
+
+    scene(play, fill=True)
+
+
 def test_silence_never_cuts_the_last_word():
     async def play(wire, mouth):
         for _ in range(5):

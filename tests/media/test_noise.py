@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from websockets.asyncio.server import serve
@@ -121,27 +122,20 @@ async def test_late_is_raw_at_once_and_for_a_while(service, port, monkeypatch):
     assert fallbacks("late") == before + 1
 
 
-async def test_a_service_that_dies_in_mid_call_and_comes_back(unhurried):
-    first, second = Service(), Service()
-    first.answer = lambda frame: None
-    async with first.listening() as port:
-        async with call(port) as (stream, taken):
-            await until(lambda: stream._socket)
-            stream.hear(FRAMES[0])
-            await until(lambda: first.heard)
-    async with first.listening() as port:
-        async with call(port) as (stream, taken):
-            await until(lambda: stream._socket)
-            stream.hear(FRAMES[0])
-            await until(lambda: len(first.heard) == 2)
-            stream._socket.transport.abort()
-            await until(lambda: taken)
-            assert taken == [FRAMES[0]]
-            first.answer = second.answer
-            await until(lambda: stream._socket)
-            stream.hear(FRAMES[1])
-            await until(lambda: len(taken) == 2)
-            assert taken[1] == turned(FRAMES[1])
+async def test_a_service_that_dies_in_mid_call_and_comes_back(service, port, unhurried):
+    service.answer = lambda frame: None
+    async with call(port) as (stream, taken):
+        await until(lambda: stream._socket)
+        stream.hear(FRAMES[0])
+        await until(lambda: service.heard)
+        stream._socket.transport.abort()
+        await until(lambda: taken)
+        assert taken == [FRAMES[0]]
+        service.answer = turned
+        await until(lambda: stream._socket)
+        stream.hear(FRAMES[1])
+        await until(lambda: len(taken) == 2)
+        assert taken[1] == turned(FRAMES[1])
 
 
 @pytest.mark.parametrize("answer", [lambda _: b"short", lambda _: "text"])
@@ -203,3 +197,30 @@ def test_in_process():
     stream.hear(FRAMES[0])
     stream.close()
     assert (taken, model.rate) == ([turned(FRAMES[0])], 16000)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(("wanted", "filtered"), [("service", True), ("off", False)])
+async def test_the_ai_decides(agent, wanted, filtered):
+    from tests.fakes.asterisk import FakeAsterisk
+    from tests.test_call import Scene
+
+    frames = []
+
+    class Counting:
+        def __init__(self, rate, take):
+            self._take = take
+
+        def hear(self, pcm):
+            frames.append(pcm)
+            self._take(pcm)
+
+        def close(self): ...
+
+    agent.parts = replace(agent.parts, noise={"service": Counting})
+    agent.ai = replace(agent.ai, noise=wanted)
+    asterisk = FakeAsterisk()
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start()
+        await scene.said(1)
+    assert bool(frames) is filtered
