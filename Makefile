@@ -1,4 +1,4 @@
-.PHONY: run call demo test check format lock
+.PHONY: run call demo test check format lock bench
 
 run:            ## answer calls, with Asterisk beside the agent
 	@scripts/run
@@ -14,3 +14,5 @@ format:
 	@scripts/setup --dev && .venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
 lock:           ## resolve the requirements anew
 	@scripts/lock
+bench:          ## us beside others, barge-in, drift, churn: 10 minutes
+	@scripts/setup --dev && .venv/bin/python -m bench.run

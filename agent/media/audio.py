@@ -35,6 +35,11 @@ def _whole_samples(pcm: bytes) -> bytes:
     return pcm if len(pcm) % 2 == 0 else pcm[:-1]
 
 
+def rms(pcm: bytes) -> int:
+    """Root mean square of 16-bit samples."""
+    return audioop.rms(pcm, 2)
+
+
 DECODE: Mapping[str, Callable[[bytes], bytes]] = {
     "ulaw": _ulaw_to_pcm,
     "alaw": _alaw_to_pcm,

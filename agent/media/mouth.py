@@ -66,6 +66,7 @@ class Mouth:
         self._pending = bytearray()
         self._commands: deque[str] = deque()
         self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._sent = 0.0
         """Position of the end of what Asterisk was given."""
@@ -76,6 +77,8 @@ class Mouth:
         self._marked_until = 0.0
         self._mark_due = False
         self._paused = False
+        self._asked = False
+        """GET_STATUS is on its way, and nothing that would change the answer."""
         self._silent_until = 0.0
         """On the clock: the end of the silence that Asterisk was given."""
 
@@ -144,11 +147,15 @@ class Mouth:
         self._playout.corrected(self._sent - position, now=self._clock())
         if position == self._sent and not self._pending:
             # All is heard: the moment to ask whether Asterisk thinks so, too.
+            self._asked = True
             self._command(commands.GetStatus())
         self._wake.set()
 
     def queue_is(self, frames: int) -> None:
         """What STATUS says of Asterisk's queue. A backlog would be delay for ever."""
+        if not self._asked:
+            return
+        self._asked = False
         known = self.unheard + max(0.0, self._silent_until - self._clock())
         behind = frames * self._frame / self._bytes_per_second - known
         if behind > BACKLOG and not self._pending:
@@ -175,6 +182,7 @@ class Mouth:
             await asyncio.sleep(max(left, 0.02))
 
     async def run(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._wake.set()
         try:
             while True:
@@ -211,6 +219,7 @@ class Mouth:
         chunk = bytes(self._pending[:size])
         del self._pending[:size]
         seconds = size / self._bytes_per_second
+        self._asked = False
         self._sent += seconds
         self._playout.sent(seconds, now=self._clock())
         self._remember(chunk)
@@ -238,6 +247,7 @@ class Mouth:
     async def _drop_silence(self) -> None:
         if self._silent_until > self._clock():
             self._silent_until = 0.0
+            self._asked = False
             flush = self._dialect.command(commands.Flush())
             if flush is not None:
                 await self._send(flush)
@@ -269,6 +279,7 @@ class Mouth:
         self._pending[:0] = unheard
 
     def _forget_sent(self, heard: float) -> None:
+        self._asked = False
         self._playout.flushed(now=self._clock())
         self._sent = self._marked_until = heard
         self._recent.clear()
@@ -285,4 +296,5 @@ class Mouth:
     def _wake_in(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._wake.set)
+        assert self._loop is not None  # we are in `run`
+        self._timer = self._loop.call_later(seconds, self._wake.set)

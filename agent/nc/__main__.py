@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvicorn
 
-from agent.media.dtln import Dtln
+from agent.media.gtcrn import Gtcrn
 from agent.models.config import ModelsConfig
 from agent.models.store import Store
 from agent.observe import logs
@@ -27,17 +27,17 @@ def main() -> None:
     asked.add_argument("--host", default="127.0.0.1")
     asked.add_argument("--port", type=int, default=8005)
     asked.add_argument(
-        "--models", type=Path, default=Path(models), help="folder with dtln/"
+        "--models", type=Path, default=Path(models), help="folder with gtcrn/"
     )
     asked.add_argument(
-        "--streams", type=int, default=20, help="at once; one more is refused"
+        "--streams", type=int, default=10, help="at once; one more is refused"
     )
     asked.add_argument(
         "--report", type=float, default=10.0, help="seconds between two log lines"
     )
     arguments = asked.parse_args()
     logs.set_up("INFO", as_json=os.environ.get("OFFHOOK_LOG") == "json")
-    model = Dtln(Store(ModelsConfig(arguments.models)).path("dtln"))
+    model = Gtcrn(Store(ModelsConfig(arguments.models)).path("gtcrn"))
     model.stream(8000).clean(bytes(320))  # the first run allocates and is slow
     uvicorn.run(
         create_service(ServiceConfig(arguments.streams, arguments.report), model),

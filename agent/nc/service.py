@@ -1,7 +1,7 @@
 """The websocket, and what an operator asks: /health, /metrics.
 
-The networks run on the loop: a frame takes 0.7 ms, so a thread would cost more than it
-frees, and one process serves as many streams as one core has time for.
+The network runs on the loop: a block of 16 ms takes 0.7 ms, so a thread would cost more
+than it frees, and one process serves as many streams as one core has time for.
 """
 
 import asyncio
@@ -32,14 +32,14 @@ class Stream(Protocol):
 
 
 class Model(Protocol):
-    """media/dtln.py fulfils it."""
+    """media/gtcrn.py fulfils it."""
 
     def stream(self, rate: int) -> Stream: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceConfig:
-    streams: int = 20
+    streams: int = 10
     """At once; one more is refused with 503."""
     report_seconds: float = 10.0
     """Between two lines in the log."""

@@ -78,8 +78,8 @@ local_restarts = Counter(
 # A series that first appears at 1 hides its first event from rate().
 for _reason in EndReason:
     calls.labels(_reason.value)
-for _reason_raw in ("late", "down"):
-    noise_fallbacks.labels(_reason_raw)
+for _why in ("late", "down"):
+    noise_fallbacks.labels(_why)
 for _track in Track:
     for _result in ("stored", "failed", "rejected"):
         recordings.labels(_track.value, _result)

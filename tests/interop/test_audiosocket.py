@@ -20,7 +20,7 @@ from .tones import strength
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.models]
 
-BY_DIAL, BY_APPLICATION = "1002", "1003"
+BY_DIAL, BY_APPLICATION, WIDE = "1002", "1003", "1004"
 LONG = " ".join(["word"] * 80)
 """Eight seconds of the fake voice."""
 
@@ -38,6 +38,10 @@ def port(asterisk: Asterisk) -> int:
         ),
         f"{BY_APPLICATION},3": ("GotoIf($[${TRYSTATUS}!=SUCCESS]?agent-missing,s,1)"),
         f"{BY_APPLICATION},4": "Hangup()",
+        f"{WIDE},1": (
+            "Dial(AudioSocket/${AUDIOSOCKET}/00000000-0000-4000-8000-000000000002"
+            "/c(slin16),,g)"
+        ),
     }
     for place, step in steps.items():
         asterisk.cli(f"dialplan add extension {place},{step} into from-trunk")
@@ -75,7 +79,7 @@ async def agent(models_folder, greeting):
         yield agent
 
 
-@pytest.mark.parametrize("number", [BY_DIAL, BY_APPLICATION])
+@pytest.mark.parametrize("number", [BY_DIAL, BY_APPLICATION, WIDE])
 async def test_greets_hears_and_answers(asterisk, agent, talking, phone, number):
     async with await phone().dial(asterisk.uri(number)) as line:
         await line.hear_sound(within=5)
@@ -90,6 +94,7 @@ async def test_greets_hears_and_answers(asterisk, agent, talking, phone, number)
     ]
     assert 1.5 < agent.recogniser.heard[0] < 2.4
     assert agent.records.ends[0].reason is EndReason.CALLER_HUNG_UP
+    assert agent.records.calls[0].codec == ("slin16" if number == WIDE else "slin")
     greeting, answer = talks(line.recording().agent)
     assert 0.25 < greeting.end - greeting.begin < 0.45
     assert 0.4 < answer.end - answer.begin < 0.65

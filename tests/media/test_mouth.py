@@ -253,20 +253,38 @@ def test_a_backlog_is_noticed_and_removed():
         mouth.say(pcm(0.5))
         mouth.finish()
         await asyncio.sleep(1)
-        mouth.queue_is(3)
-        await asyncio.sleep(0.01)
-        assert "FLUSH_MEDIA" not in wire.commands
         mouth.queue_is(40)
         await asyncio.sleep(0.01)
-        assert wire.commands[-1] == "FLUSH_MEDIA"
-        mouth.say(pcm(0.5))
-        await asyncio.sleep(0.01)
-        before = len(wire.commands)
-        mouth.queue_is(40)
-        await asyncio.sleep(0.01)
-        assert "FLUSH_MEDIA" not in wire.commands[before:]
+        assert "FLUSH_MEDIA" not in wire.commands  # nobody had asked
+        for frames, flushed in ((3, False), (40, True)):
+            mouth.say(pcm(0.5))
+            mouth.finish()
+            await asyncio.sleep(0.6)
+            mouth.mark_reached(wire.marks()[-1])
+            mouth.queue_is(frames)
+            await asyncio.sleep(0.01)
+            assert ("FLUSH_MEDIA" in wire.commands) is flushed
 
     scene(play, fill=False)
+
+
+def test_a_status_from_before_a_flush_is_not_believed():
+    async def play(wire, mouth):
+        mouth.say(pcm(0.5))
+        mouth.finish()
+        await asyncio.sleep(0.6)
+        mouth.mark_reached(wire.marks()[-1])
+        await asyncio.sleep(0.05)
+        mouth.say(pcm(0.5))
+        await asyncio.sleep(0.01)
+        flushes = wire.commands.count("FLUSH_MEDIA")
+        mouth.queue_is(25)  # of the silence that was flushed
+        await asyncio.sleep(0.01)
+        assert wire.commands.count("FLUSH_MEDIA") == flushes
+        await asyncio.sleep(1)
+        assert round(mouth.heard, 2) == 1.0
+
+    scene(play, fill=True)
 
 
 def test_an_envelope_is_paused_by_taking_back_what_was_not_heard():

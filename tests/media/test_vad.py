@@ -68,8 +68,9 @@ async def test_more_calls_than_places_are_made_room_for(vad):
     listeners = [vad.listen(lambda *w: heard.append(w)) for _ in range(50)]
     assert len({listener.place for listener in listeners}) == 50
     for listener in listeners:
-        listener.hear(bytes(BYTES))
-    vad.tick()
+        listener.hear(SPEECH[8000 : 8000 + BYTES])
+    for _ in range(5):
+        vad.tick()
     assert len(heard) == 50
 
 
@@ -92,3 +93,22 @@ async def test_loudness_is_in_dbfs(vad):
     full = (b"\xff\x7f" + b"\x01\x80") * WINDOW
     assert listen(vad, full[:BYTES])[0][1] == pytest.approx(0.0, abs=0.1)
     assert listen(vad, bytes(BYTES))[0][1] == pytest.approx(-100.0)
+
+
+async def test_what_nobody_can_hear_costs_no_inference(vad):
+    heard = listen(vad, (b"\x05\x00\xfb\xff" * WINDOW)[: BYTES * 2])
+    assert [probability for probability, _ in heard] == [0.0, 0.0]
+    assert heard[0][1] == pytest.approx(-76, abs=0.5)
+
+
+async def test_a_call_whose_listener_fails_is_closed_and_the_others_are_heard(vad):
+    def fail(*_):
+        raise RuntimeError("mine")
+
+    heard = []
+    bad, good = vad.listen(fail), vad.listen(lambda *w: heard.append(w))
+    for listener in (bad, good):
+        listener.hear(SPEECH[8000 : 8000 + BYTES])
+    vad.tick()
+    assert len(heard) == 1
+    assert bad.place in vad._free

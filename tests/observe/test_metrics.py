@@ -14,6 +14,7 @@ KINDS = {
     "offhook_tts_first_audio_seconds": ("histogram", ()),
     "offhook_reply_seconds": ("histogram", ()),
     "offhook_barge_in_total": ("counter", ()),
+    "offhook_noise_fallbacks_total": ("counter", ("reason",)),
     "offhook_backlogs_total": ("counter", ()),
     "offhook_frames_in_total": ("counter", ()),
     "offhook_wire_errors_total": ("counter", ("kind",)),
