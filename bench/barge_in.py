@@ -98,9 +98,6 @@ async def trial(phone: SipPhone, uri: str, what: str, sound: bytes) -> Trial:
 async def measure(arguments: argparse.Namespace, sipp: Path) -> dict[str, object]:
     rng = np.random.default_rng(arguments.seed)
     random.seed(arguments.seed)
-    sipp = subprocess.run(
-        [ROOT / "scripts" / "tool-sipp"], capture_output=True, text=True, check=True
-    ).stdout.strip()
     # It thinks for longer than a trial lasts: no answer comes between.
     provider = FakeProvider(seconds_per_word=1.0, delay=lambda: 60.0)
     with tempfile.TemporaryDirectory() as folder:
