@@ -15,8 +15,10 @@ from types import FrameType
 
 from loguru import logger
 
-# Read by OpenMP when xllamacpp loads it. Its threads else spin while one of them waits
-# for a core: with both of two cores busy, 3 tokens a second instead of 21.
+# OpenMP reads this when xllamacpp loads it. By default a thread spins while its fellow
+# waits for a core: two threads beside one other busy program on two cores then make 2
+# tokens a second instead of 12. On an idle machine spinning is the faster, 39 instead
+# of 22: who has cores to spare sets OMP_WAIT_POLICY=active.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import xllamacpp  # noqa: E402 - see above
 

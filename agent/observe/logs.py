@@ -53,12 +53,13 @@ def set_up(level: str, *, as_json: bool, to: TextIO = sys.stderr) -> None:
         diagnose=False,
     )
     logging.basicConfig(handlers=[_ToLoguru()], level=least, force=True)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(max(least, logging.WARNING))
     logging.getLogger("uvicorn.error").addFilter(_no_refusals)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(least, logging.WARNING))
     logging.captureWarnings(True)
 
 
