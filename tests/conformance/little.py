@@ -141,7 +141,7 @@ class LittleCall:
             if self.fault == "strict" and "MEDIA_" not in message:
                 await self.ws.close(1008)
             if self.fault == "stalls" and message.startswith("[["):
-                time.sleep(2.5)
+                time.sleep(6)
             return
         loud = len(set(message)) > 20
         if loud and self.fault != "deaf":
