@@ -8,9 +8,10 @@ from loguru import logger
 
 KEPT_LINES = 20
 
-# llama.cpp: "0.15.135.857 W slot ..."; its I lines are five a request.
+# llama.cpp: "0.15.135.857 W slot ...". Its I lines are five a request, and its warnings
+# are about itself ("need to evaluate at least 1 token"): nothing to wake anybody for.
 _LLAMA = re.compile(r"[\d.]+ ([DIWE]) ")
-_LLAMA_LEVELS = {"D": "DEBUG", "I": "DEBUG", "W": "WARNING", "E": "ERROR"}
+_LLAMA_LEVELS = {"D": "DEBUG", "I": "DEBUG", "W": "INFO", "E": "ERROR"}
 _NAMED = re.compile(r"\W*(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
 
 

@@ -43,7 +43,7 @@ async def verdicts(
 
 @pytest.mark.parametrize(("fault", "case"), FAULTS)
 async def test_the_fault_is_found(fault, case):
-    result = (await verdicts(fault, case, listen=0.5))[case]
+    result = (await verdicts(fault, case, listen=1.0))[case]
     assert result.verdict == "failed", result.detail
 
 

@@ -132,7 +132,6 @@ def test_the_process_speaks_in_the_telephones_rate(served, voice_file):
     assert np.max(np.abs(pcm)) > 5000
 
 
-@pytest.mark.models
 def test_a_voice_without_its_description_is_named(tmp_path):
     lonely = tmp_path / "voice.onnx"
     lonely.touch()
