@@ -15,11 +15,12 @@ from types import FrameType
 
 from loguru import logger
 
-# OpenMP reads this when xllamacpp loads it. By default a thread spins while its fellow
-# waits for a core: two threads beside one other busy program on two cores then make 2
-# tokens a second instead of 12. On an idle machine spinning is the faster, 39 instead
-# of 22: who has cores to spare sets OMP_WAIT_POLICY=active.
+# OpenMP reads these when xllamacpp loads it. By default a thread spins while its fellow
+# waits for a core. Two threads on two cores, tokens a second on an idle machine and
+# beside one busy program: spinning 44 and 0.4, sleeping at once 30 and 28, spinning a
+# little and then sleeping 41 and 20. Calls are heard and spoken meanwhile: the last.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 import xllamacpp  # noqa: E402 - see above
 
 QWEN_TOOLS = Path(__file__).with_name("qwen-tools.jinja")
