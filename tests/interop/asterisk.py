@@ -20,13 +20,12 @@ STRANGER = "127.0.0.3"
 # Notes what it was given and what the files looked like in that moment, then lets the
 # real hook do its work.
 _HOOK = """#!/bin/sh
-{{
-    echo "$@"
-    for track in '' -user -assistant; do
-        od -An -j40 -N4 -tu4 "{recordings}/$1$track.wav"
-    done | tr -s ' \\n' ' '
-    echo
-}} >>"{notes}"
+note="$*;"
+for track in '' -user -assistant; do
+    note="$note $(od -An -j40 -N4 -tu4 "{recordings}/$1$track.wav")"
+done
+# In one write: hooks of other calls write here, too.
+echo $note >>"{notes}"
 exec "{real}" "$@"
 """
 
@@ -111,7 +110,7 @@ class Asterisk:
             return []
         return [
             HookCall(tuple(given.split()), tuple(map(int, sizes.split())))
-            for given, sizes in zip(lines[::2], lines[1::2], strict=False)
+            for given, _, sizes in (line.partition(";") for line in lines)
         ]
 
     def track(self, uniqueid: str, track: str = "") -> bytes:
