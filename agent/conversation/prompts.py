@@ -10,4 +10,6 @@ _SPOKEN = (
 
 
 def system(ai: AI) -> str:
-    return f"{ai.prompt.strip()}\n\n{_SPOKEN}"
+    # The operator's words come last: small models hold to what they read last, and
+    # recited our rules to callers when these stood there.
+    return f"{_SPOKEN}\n\n{ai.prompt.strip()}"
