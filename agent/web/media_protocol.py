@@ -31,6 +31,8 @@ class MediaProtocol(WebSocketsSansIOProtocol):
         self._take: Callable[[bytes], object] | None = None
         self._rest = b""
         """The beginning of a frame whose end has not come yet."""
+        self._odd = False
+        """A frame was too long, or wrong: all is the library's from there on."""
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -60,7 +62,9 @@ class MediaProtocol(WebSocketsSansIOProtocol):
         return self.transport.get_write_buffer_size()
 
     def data_received(self, data: bytes) -> None:
-        if self._take is None and not self._rest:
+        # From the first frame on, not from `hand_over` on: the library would keep the
+        # half of a frame that came just before it.
+        if not self.handshake_initiated or self._odd:
             super().data_received(data)
             return
         data = self._rest + data if self._rest else data
@@ -84,6 +88,5 @@ class MediaProtocol(WebSocketsSansIOProtocol):
         self._rest = data[at:] if at < end else b""
 
     def _long_way(self, data: bytes) -> None:
-        """A frame that is too long, or wrong: from here on it is the library's."""
-        self._take, self._rest = None, b""
+        self._odd, self._rest = True, b""
         super().data_received(data)

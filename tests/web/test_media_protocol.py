@@ -26,11 +26,14 @@ class Server:
         self.app.websocket("/")(self.serve)
         self.answer: list[bytes] = []
         self.listening = asyncio.Event()
+        self.may_hand_over: asyncio.Event | None = None
 
     async def serve(self, ws: WebSocket) -> None:
         await ws.accept()
         protocol = ws.scope["extensions"][EXTENSION]
         assert isinstance(protocol, MediaProtocol)
+        if self.may_hand_over is not None:
+            await self.may_hand_over.wait()
         protocol.hand_over(self.short.append)
         self.listening.set()
         for payload in self.answer:
@@ -114,6 +117,29 @@ async def test_however_tcp_cuts_it(step):
     await talk(server, pieces, 7)
     assert server.long == ["hello"]
     assert server.short == [*AUDIO, b"\x09" * 160]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 4, 7, 8, 9, 100, 167])
+async def test_half_a_frame_before_it_is_handed_over(cut):
+    """TCP may cut where the endpoint has not asked for the short way yet."""
+    server = Server()
+    server.may_hand_over = asyncio.Event()
+    stream = frame(2, AUDIO[1]) + frame(2, AUDIO[2])
+    async with Running(server.app, ws=MediaProtocol) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url[17:]))
+        writer.write(HELLO)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(stream[:cut])
+        await writer.drain()
+        await asyncio.sleep(0.005)
+        server.may_hand_over.set()
+        await server.listening.wait()
+        writer.write(stream[cut:])
+        async with asyncio.timeout(3):
+            while len(server.short) < 2:
+                await asyncio.sleep(0.001)
+        writer.close()
+    assert server.short == AUDIO[1:3]
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 160, 4000, 65535])
