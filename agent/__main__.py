@@ -72,14 +72,11 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _serve() -> int:
-    import uvicorn
-
     from agent.app import create_app, find_models
     from agent.models.errors import ModelError
     from agent.observe import logs
     from agent.settings import SettingsError, read_settings
-    from agent.web.media_protocol import MediaProtocol
-    from agent.web.server import Server
+    from agent.web.server import Server, configured
 
     try:
         settings = read_settings()
@@ -93,18 +90,7 @@ def _serve() -> int:
         print(f"offhook: {error}", file=sys.stderr)
         return 1
     app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        ws=MediaProtocol,
-        # Asterisk offers no compression, and its audio would not shrink.
-        ws_per_message_deflate=False,
-        ws_max_size=1 << 20,
-        log_config=None,
-        access_log=False,
-    )
+    config = configured(app, settings.host, settings.port)
     server = Server(config, app.state.live, settings.drain_seconds)
     server.run()
     return 0 if server.started else 1

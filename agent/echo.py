@@ -31,7 +31,7 @@ from agent.observe import garbage
 from agent.observe.watchdog import Watchdog
 from agent.session import LiveCalls, Parts, Talker
 from agent.web import health, telephony_ws
-from agent.web.media_protocol import MediaProtocol
+from agent.web.server import configured
 
 CUSHION = 0.1
 """Seconds of silence said first, so that the mouth stays ahead of the caller's ear as
@@ -128,17 +128,8 @@ async def _open(
 def serve(model: Path, port: int, password: str) -> None:
     """On loopback, with what `offhook serve` has."""
     login = telephony_ws.TelephonyConfig("asterisk", password)
-    uvicorn.run(
-        create_app(model, login),
-        host="127.0.0.1",
-        port=port,
-        loop="uvloop",
-        ws=MediaProtocol,
-        ws_per_message_deflate=False,
-        ws_max_size=1 << 20,
-        log_config=None,
-        access_log=False,
-    )
+    config = configured(create_app(model, login), "127.0.0.1", port)
+    uvicorn.Server(config).run()
 
 
 if __name__ == "__main__":

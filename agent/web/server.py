@@ -9,9 +9,28 @@ import asyncio
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 from loguru import logger
 
 from agent.session import LiveCalls
+
+from .media_protocol import MediaProtocol
+
+
+def configured(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+    """How we have uvicorn serve, whatever it is that we serve."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="uvloop",
+        ws=MediaProtocol,
+        # Asterisk offers no compression, and its audio would not shrink.
+        ws_per_message_deflate=False,
+        ws_max_size=1 << 20,
+        log_config=None,
+        access_log=False,
+    )
 
 
 class Server(uvicorn.Server):
