@@ -215,7 +215,7 @@ async def _llm(
                 server.url,
                 settings.llm_model,
                 prompts.system(ai),
-                tools.described(ai.tools),
+                tools.described(ai.tool_names),
                 at_once=config.parallel,
             )
 

@@ -33,7 +33,7 @@ AIS = f"""
 [ai.tone]
 greeting = "{" ".join(["beep"] * TONE_SECONDS)}"
 prompt = "x"
-tools = []
+tool_names = []
 """
 
 

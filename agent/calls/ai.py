@@ -1,4 +1,4 @@
-"""An AI: what it says first, how it behaves, with which voice and model.
+"""An AI: what it says first, how it behaves, with which ears, mind, voice and tools.
 
 AIs are described in a TOML file (OFFHOOK_AIS); `read` turns that text into
 values or says which line of the operator is wrong.
@@ -6,11 +6,20 @@ values or says which line of the operator is wrong.
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, get_type_hints
+from dataclasses import dataclass, field, fields, replace
+
+from .reading import ReadingError, value
+from .toolbox import HttpTool, McpServer, Policy
 
 NOISE = ("off", "service", "inprocess")
 """Nothing, `python -m agent.nc`, or the agent itself (docs/noise.md)."""
+MODES = ("cascade", "realtime")
+"""Ears, mind and voice one behind the other, or one model that hears and speaks."""
+GENDERS = ("", "female", "male")
+LINES = ("filler", "failed", "repeat", "reprompt", "goodbye", "ending_soon", "human")
+"""What an AI says without asking its model; conversation/lines.py has the words."""
+OVERRIDABLE = ("engine_model", "language", "stt_language", "voice", "gender")
+"""What a call may change for itself, by variables of these names."""
 
 
 class AIError(ValueError):
@@ -18,40 +27,112 @@ class AIError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """What happens when nobody says anything."""
+
+    seconds: float = 8.0
+    """Until the first reprompt, and between two. 0: the AI waits for ever."""
+    reprompts: int = 2
+    """So often the caller is asked whether he is there; then goodbye."""
+
+
+@dataclass(frozen=True, slots=True)
 class AI:
     name: str
     prompt: str
     greeting: str = ""
-    """Said as soon as media flows; empty: the AI waits for the caller."""
+    """Said in these words as soon as media flows."""
+    start: str = ""
+    """Instead of a greeting: what the model is told to begin with, e.g. "Introduce
+    yourself and ask for consent". Neither: the AI waits for the caller."""
     language: str = "en"
     """BCP-47, of both ears and voice."""
+    stt_language: str = ""
+    """BCP-47, or "auto"; empty: `language`."""
+    stt: str = ""
+    """Ears, `<provider>.<model>`; empty: the default."""
+    engine_model: str = ""
+    """Mind, `<provider>.<model>`; empty: the default."""
+    fallback_models: tuple[str, ...] = ()
+    """Asked in turn, in the same call, when the one before fails."""
+    tts: str = ""
+    """Voice, `<provider>.<model>`; empty: the default."""
     voice: str = ""
-    """Empty: the default voice of the TTS."""
-    engine: str = ""
-    """`<provider>.<model>`; empty: the default engine."""
-    tools: tuple[str, ...] = ("end_call",)
+    """Its id; empty: the default voice for `language` and `gender`."""
+    gender: str = ""
+    mode: str = "cascade"
+    tool_names: tuple[str, ...] = ("end_call",)
+    """`["all"]`, a list of names, or `[]`."""
+    http_tools: tuple[HttpTool, ...] = ()
+    mcp_servers: tuple[McpServer, ...] = ()
+    knowledge: tuple[str, ...] = ()
+    """Collections that `search_knowledge` looks into (docs/knowledge.md)."""
+    policy: Policy = Policy()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Known to every call of this AI from its beginning; `get_variables` reads them."""
+    silence: Silence = Silence()
+    filler_seconds: float = 1.6
+    """After so long a wait the caller hears a filler. 0: never."""
+    dictation: str = "auto"
+    """Wait longer when the AI has asked for a number, a name to spell, an address:
+    "auto" goes by its question, "always" and "never" say it."""
+    human: str = ""
+    """Number or extension of who takes the call when the AI cannot go on."""
+    lines: Mapping[str, str] = field(default_factory=dict)
+    """Words of its own for some of LINES."""
     max_minutes: float = 60.0
+    warn_seconds: float = 60.0
+    """Before `max_minutes` are over the caller is told. 0: he is not."""
     noise: str = "off"
     """What takes the noise out of the caller's sound before the voice detector."""
 
     def __post_init__(self) -> None:
         if not self.name or not self.name.replace("-", "").replace("_", "").isalnum():
-            raise AIError(f"AI {self.name!r}: a name has letters, digits, - and _ only")
+            self._refuse("a name has letters, digits, - and _ only")
         if not self.prompt.strip():
-            raise AIError(f"AI {self.name!r}: prompt is empty")
-        if self.engine and "." not in self.engine:
-            raise AIError(
-                f"AI {self.name!r}: engine {self.engine!r} is not <provider>.<model>"
-            )
-        if self.noise not in NOISE:
-            raise AIError(
-                f"AI {self.name!r}: noise is {self.noise!r}, not one of"
-                f" {', '.join(NOISE)}"
-            )
-        if not 0 < self.max_minutes <= 24 * 60:
-            raise AIError(
-                f"AI {self.name!r}: max_minutes is {self.max_minutes}, not in 0..1440"
-            )
+            self._refuse("prompt is empty")
+        for key in ("stt", "engine_model", "tts"):
+            self._check_model(key, getattr(self, key))
+        for model in self.fallback_models:
+            self._check_model("fallback_models", model)
+        self._check_choice("noise", self.noise, NOISE)
+        self._check_choice("mode", self.mode, MODES)
+        self._check_choice("gender", self.gender, GENDERS)
+        self._check_choice("dictation", self.dictation, ("auto", "always", "never"))
+        for name in self.lines:
+            self._check_choice("lines", name, LINES)
+        self._check_range("max_minutes", self.max_minutes, 1 / 60, 24 * 60)
+        self._check_range("warn_seconds", self.warn_seconds, 0, 3600)
+        self._check_range("filler_seconds", self.filler_seconds, 0, 60)
+        self._check_range("silence.seconds", self.silence.seconds, 0, 3600)
+        self._check_range("silence.reprompts", self.silence.reprompts, 0, 20)
+
+    @property
+    def hears(self) -> str:
+        """The language of the ears."""
+        return self.stt_language or self.language
+
+    def overridden(self, variables: Mapping[str, str]) -> "AI":
+        """As a call wants it that brings these variables."""
+        wanted = {key: variables[key] for key in OVERRIDABLE if variables.get(key)}
+        return replace(self, **wanted) if wanted else self  # type: ignore[arg-type]
+
+    def _check_model(self, key: str, model: str) -> None:
+        provider, dot, name = model.partition(".")
+        if model and not (provider and dot and name):
+            self._refuse(f"{key} is {model!r}, not <provider>.<model>")
+
+    def _check_choice(self, key: str, value: str, choices: tuple[str, ...]) -> None:
+        if value not in choices:
+            known = ", ".join(choice or '""' for choice in choices)
+            self._refuse(f"{key} is {value!r}, not one of {known}")
+
+    def _check_range(self, key: str, value: float, least: float, most: float) -> None:
+        if not least <= value <= most:
+            self._refuse(f"{key} is {value:g}, not in {least:g}..{most:g}")
+
+    def _refuse(self, why: str) -> None:
+        raise AIError(f"AI {self.name!r}: {why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +151,6 @@ class AIs:
             raise AIError(f"no AI is called {name!r}; there are: {known}") from None
 
 
-# What a key may hold in TOML, by the type that it has in AI.
-_KINDS: Mapping[Any, tuple[tuple[type, ...], str]] = {
-    str: ((str,), "a string"),
-    float: ((int, float), "a number"),
-    tuple[str, ...]: ((list,), "a list of names"),
-}
-
-
 def read(text: str) -> AIs:
     try:
         document = tomllib.loads(text)
@@ -89,7 +162,7 @@ def read(text: str) -> AIs:
         raise AIError(f"unknown key {next(iter(document))!r} outside of [ai.NAME]")
     if not isinstance(tables, dict) or not tables:
         raise AIError("no [ai.NAME] table")
-    by_name = {name: _ai(name, table) for name, table in tables.items()}
+    by_name = {name: read_ai(name, table) for name, table in tables.items()}
     if default is None:
         default = next(iter(by_name))
     if default not in by_name:
@@ -97,20 +170,15 @@ def read(text: str) -> AIs:
     return AIs(default, by_name)
 
 
-def _ai(name: str, table: Any) -> AI:
+def read_ai(name: str, table: object) -> AI:
+    """One AI, from a table of TOML or an object of JSON."""
     if not isinstance(table, dict):
         raise AIError(f"ai.{name} is not a table")
-    kinds = get_type_hints(AI)
-    for key, value in table.items():
-        if key == "name" or key not in kinds:
-            known = ", ".join(kind for kind in kinds if kind != "name")
-            raise AIError(f"AI {name!r}: unknown key {key!r}; known: {known}")
-        accepted, expected = _KINDS[kinds[key]]
-        if not isinstance(value, accepted) or isinstance(value, bool):
-            raise AIError(f"AI {name!r}: {key} is {value!r}, not {expected}")
-    if "prompt" not in table:
-        raise AIError(f"AI {name!r}: no prompt")
-    tools = table.get("tools", ["end_call"])
-    if not all(isinstance(tool, str) for tool in tools):
-        raise AIError(f"AI {name!r}: tools is {tools!r}, not a list of names")
-    return AI(name=name, **{**table, "tools": tuple(tools)})
+    if "name" in table:
+        known = ", ".join(field.name for field in fields(AI) if field.name != "name")
+        raise AIError(f"AI {name!r}: unknown key 'name'; known: {known}")
+    try:
+        ai: AI = value(AI, {"name": name, **table}, "")
+    except ReadingError as error:
+        raise AIError(f"AI {name!r}: {error}") from error
+    return ai

@@ -1,6 +1,7 @@
 """One call, from its first message to the reason why it ended."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -17,6 +18,14 @@ class EndReason(StrEnum):
     """The socket closed: the caller's BYE and a lost Asterisk look the same."""
     AGENT_HUNG_UP = "agent_hung_up"
     """The AI said goodbye and used its `end_call` tool."""
+    AGENT_LEFT = "agent_left"
+    """The AI used `stop_service`: the dialplan goes on behind it."""
+    CONNECTED = "connected"
+    """Handed over; the end's detail says to whom."""
+    CALLER_SILENT = "caller_silent"
+    """Nobody answered the AI's reprompts."""
+    PROVIDER_FAILED = "provider_failed"
+    """No ears, mind or voice was left to go on with; the troubles say why."""
     OPERATOR_HUNG_UP = "operator_hung_up"
     """`DELETE /calls/{id}`."""
     NO_MEDIA_START = "no_media_start"
@@ -46,6 +55,8 @@ class Call:
     codec: str = ""
     dialect: str = ""
     """How the other side speaks: json, plain-text or envelope."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the dialplan told us besides, by v(name=value)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,3 +34,19 @@ class ToolUse:
     started_at: datetime
     milliseconds: float
     failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something the call suffered from, under the name of who caused it."""
+
+    stage: str
+    """stt, llm, tts or tool."""
+    provider: str
+    """`<provider>.<model>`."""
+    cause: str
+    """One word of conversation/errors.py's Cause, e.g. throttled."""
+    detail: str
+    at: datetime
+    remedy: str = ""
+    """What was done: the next provider, a line, a human."""

@@ -46,7 +46,7 @@ class Conversation:
         self.stopwatch = stopwatch = Stopwatch()
         system = prompts.system(ai)
         llm = providers.llm(ai, system)
-        offered = tools.offer(llm, ai.tools, control, on_tool_use)
+        offered = tools.offer(llm, ai.tool_names, control, on_tool_use)
         context = LLMContext(tools=offered) if offered else LLMContext()
         user, assistant = LLMContextAggregatorPair(
             context,

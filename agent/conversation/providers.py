@@ -79,11 +79,11 @@ class Providers:
 
     def engine(self, ai: AI) -> Engine:
         """Where this AI thinks. An AIError lists the providers if there is no such."""
-        provider, _, model = (ai.engine or self._default).partition(".")
+        provider, _, model = (ai.engine_model or self._default).partition(".")
         if provider not in self._llms:
             known = ", ".join(sorted(self._llms))
             raise AIError(
-                f"AI {ai.name!r}: engine {ai.engine!r} is of provider {provider!r}; "
+                f"AI {ai.name!r}: no provider {provider!r} ({ai.engine_model!r}); "
                 f"there are: {known}"
             )
         return Engine(provider, model or self._llms[provider].model)

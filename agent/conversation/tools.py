@@ -71,7 +71,7 @@ def offer(
 
 
 def check(ai: AI) -> None:
-    for name in ai.tools:
+    for name in ai.tool_names:
         if name not in TOOLS:
             raise AIError(
                 f"AI {ai.name!r}: no tool is called {name!r}; there are: "

@@ -12,7 +12,7 @@ def test_a_file_of_two():
         [ai.sales]
         prompt = "You sell."
         greeting = "Hello!"
-        tools = []
+        tool_names = []
         max_minutes = 5
         noise = "service"
         """
@@ -21,11 +21,11 @@ def test_a_file_of_two():
         "sales",
         "You sell.",
         greeting="Hello!",
-        tools=(),
+        tool_names=(),
         max_minutes=5,
         noise="service",
     )
-    assert ais.choose("desk").tools == ("end_call",)
+    assert ais.choose("desk").tool_names == ("end_call",)
     assert ais.choose("desk").noise == "off"
 
 
@@ -39,8 +39,20 @@ def test_a_file_of_two():
         ("[ai.a]\nprompt = ' '", "prompt is empty"),
         ("[ai.a]\nprompt = 3", "prompt is 3, not a string"),
         ("[ai.a]\nprompt = 'x'\nvoise = 'x'", "unknown key 'voise'"),
-        ("[ai.a]\nprompt = 'x'\ntools = [1]", "not a list of names"),
-        ("[ai.a]\nprompt = 'x'\nengine = 'gpt'", "<provider>.<model>"),
+        ("[ai.a]\nprompt = 'x'\ntool_names = [1]", "tool_names[0] is 1, not a string"),
+        ("[ai.a]\nprompt = 'x'\ntool_names = 'all'", "is 'all', not a list"),
+        ("[ai.a]\nprompt = 'x'\nlines = {fillr = 'x'}", "lines is 'fillr'"),
+        ("[ai.a]\nprompt = 'x'\npolicy = {numers = []}", "'policy.numers'"),
+        (
+            "[ai.a]\nprompt = 'x'\n[[ai.a.http_tools]]\nname = 'a b'\nurl = 'http://x'"
+            "\ndescription = ''",
+            "http_tools[0].name is 'a b'",
+        ),
+        (
+            "[ai.a]\nprompt = 'x'\n[[ai.a.mcp_servers]]\nname = 'a'",
+            "either url or command",
+        ),
+        ("[ai.a]\nprompt = 'x'\nengine_model = 'gpt'", "<provider>.<model>"),
         ("[ai.a]\nprompt = 'x'\nmax_minutes = 0", "max_minutes"),
         ("[ai.a]\nprompt = 'x'\nmax_minutes = true", "max_minutes is True"),
         ("[ai.a]\nprompt = 'x'\nnoise = 'on'", "not one of off, service, inprocess"),
@@ -53,6 +65,12 @@ def test_a_mistake_is_named(text, says):
     with pytest.raises(AIError) as error:
         read(text)
     assert says in str(error.value)
+
+
+def test_a_call_changes_what_it_may():
+    ai = AI("desk", "You answer.", voice="amy")
+    assert ai.overridden({"voice": "joe", "prompt": "x"}).voice == "joe"
+    assert ai.overridden({"voice": "", "prompt": "x"}) is ai
 
 
 def test_an_unknown_name_lists_the_known_ones():

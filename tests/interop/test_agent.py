@@ -31,14 +31,14 @@ AIS = """
 greeting = "Hello, this is the front desk. How can I help you?"
 prompt = '''You are the receptionist of a clinic. The clinic is open Monday to
 Friday from nine to five. Answer every question with the opening hours.'''
-tools = []
+tool_names = []
 [ai.talker]
 greeting = '''Good day and welcome. Let me tell you everything about our company, which
 was founded a long time ago, in a small town by the sea, by two sisters who liked to
 talk, and who never stopped talking to anybody who would listen to them for long
 enough.'''
 prompt = "You like to talk."
-tools = []
+tool_names = []
 """
 
 
