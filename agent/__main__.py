@@ -1,4 +1,4 @@
-"""The command line: `offhook serve | call | bench | models`.
+"""The command line: `offhook serve | call | eval | bench | models | knowledge`.
 
 Rooms are entered only when asked for: importing all of them takes seconds.
 """
@@ -26,6 +26,10 @@ def _parser() -> argparse.ArgumentParser:
     from agent.phone import command as phone
 
     phone.add_arguments(call)
+    evaluation = verbs.add_parser("eval", help="scripted callers, and what they expect")
+    from agent.evals import command as evals
+
+    evals.add_arguments(evaluation)
     bench = verbs.add_parser("bench", help="measure this machine, test any agent")
     benches = bench.add_subparsers(dest="bench", metavar="WHAT", required=True)
     from agent.phone import capacity, conformance
@@ -42,6 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     from agent.models import command as models_command
 
     models_command.add_arguments(models)
+    knowledge = verbs.add_parser("knowledge", help="documents that AIs search")
+    from agent.storage import command as storage
+
+    storage.add_arguments(knowledge)
     return parser
 
 
@@ -51,8 +59,14 @@ def _run(arguments: argparse.Namespace) -> int:
             return _serve()
         case "call":
             return asyncio.run(_call(arguments))
+        case "eval":
+            from agent.evals import command as evals
+
+            return asyncio.run(evals.run(arguments))
         case "bench":
             return _bench(arguments)
+        case "knowledge":
+            return asyncio.run(_knowledge(arguments))
         case _:
             from agent import settings
             from agent.models import command
@@ -121,9 +135,9 @@ async def _call(arguments: argparse.Namespace) -> int:
         http = await house.enter_async_context(httpx.AsyncClient(timeout=30))
 
         async def speak(text: str) -> bytes:
-            request = {"model": "tts-1", "voice": voice.voice, "input": text}
+            request = {"model": "tts-1", "voice": "default", "input": text}
             answer = await http.post(
-                f"{voice.base_url}/audio/speech",
+                f"{voice}/audio/speech",
                 json=request | {"response_format": "pcm", "sample_rate": 8000},
             )
             return answer.raise_for_status().content
@@ -132,6 +146,37 @@ async def _call(arguments: argparse.Namespace) -> int:
             return (await whisper.transcribe(pcm, 8000, "en")).text
 
         return await command.run(arguments, speak=speak, transcribe=transcribe)
+
+
+async def _knowledge(arguments: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
+    import httpx
+
+    from agent.settings import SettingsError, read_settings
+    from agent.storage import command
+    from agent.storage.database import Database
+    from agent.storage.embeddings import Embeddings
+    from agent.storage.errors import StorageError
+    from agent.storage.knowledge import Knowledge
+
+    try:
+        settings = read_settings()
+        async with AsyncExitStack() as house:
+            database = Database(settings.database_url)
+            await database.open()
+            house.push_async_callback(database.close)
+            embeddings = None
+            if settings.embeddings is not None:
+                http = await house.enter_async_context(httpx.AsyncClient())
+                embeddings = Embeddings(settings.embeddings, http)
+            knowledge = Knowledge(database, embeddings)
+            async for line in command.run(arguments, knowledge, datetime.now(UTC)):
+                print(line)
+    except (SettingsError, StorageError) as error:
+        print(f"offhook knowledge: {error}", file=sys.stderr)
+        return 2 if isinstance(error, SettingsError) else 1
+    return 0
 
 
 if __name__ == "__main__":

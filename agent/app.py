@@ -4,19 +4,26 @@ import asyncio
 import functools
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 from fastapi import FastAPI
 from loguru import logger
 
 from agent import __version__
-from agent.conversation import prompts, tools
-from agent.conversation.providers import LlmConfig, Providers
-from agent.conversation.speech import SpeechConfig
+from agent.calls.ai import AI
+from agent.conversation import prompts
+from agent.conversation.catalogue import LOCAL_EARS, LOCAL_MIND, LOCAL_VOICE
+from agent.conversation.messages import HttpSender, Smtp
+from agent.conversation.pipeline import Memory
+from agent.conversation.providers import Providers
+from agent.conversation.rehearsal import rehearse
+from agent.conversation.tools.offers import described
+from agent.conversation.tools.toolbox import Toolbox
 from agent.conversation.whisper import Whisper
 from agent.local.process import LocalServer, Supervised, free_port
 from agent.local.servers import (
@@ -37,9 +44,11 @@ from agent.session import LiveCalls, Parts
 from agent.settings import Settings
 from agent.storage.calls import Calls
 from agent.storage.database import Database
+from agent.storage.embeddings import Embeddings
 from agent.storage.errors import StorageError
+from agent.storage.knowledge import Knowledge
 from agent.storage.recordings import Recordings
-from agent.web import audiosocket, health, problems, telephony_ws
+from agent.web import audiosocket, health, problems, telephony_next, telephony_ws
 from agent.web import calls as calls_api
 
 COLLECT_EVERY = 2.0
@@ -60,11 +69,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.telephony = settings.telephony
     app.state.operator_token = settings.operator_token
     app.state.live = LiveCalls(settings.max_calls)
+    app.state.handover = telephony_next.Handover()
     app.state.checks = {}
     problems.install(app)
     app.include_router(health.router)
     app.include_router(calls_api.router)
     app.include_router(telephony_ws.router)
+    app.include_router(telephony_next.router)
     return app
 
 
@@ -72,13 +83,20 @@ def find_models(settings: Settings) -> None:
     """A MissingModel, which says how to get it, rather than a half-started agent."""
     store = Store(settings.models)
     store.path("silero-vad")
-    store.path(settings.stt_model)
     if settings.turn_model:
         store.path(settings.turn_model)
-    if settings.llm is None:
+    used = _used(settings)
+    if LOCAL_EARS in used:
+        store.path(settings.stt_model)
+    if LOCAL_MIND in used:
         store.path(settings.llm_model)
-    if settings.speech is None:
+    if LOCAL_VOICE in used:
         store.path(settings.voice_model)
+
+
+def _used(settings: Settings) -> frozenset[str]:
+    """The providers that the AIs need, those of this machine among them."""
+    return settings.providers.used(settings.ais.by_name.values())
 
 
 @asynccontextmanager
@@ -94,27 +112,55 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
 
         store = Store(settings.models)
         vad = await asyncio.to_thread(_vad, store)
-        recogniser = await asyncio.to_thread(open_whisper, settings, store)
-        house.callback(recogniser.close)
         endings = await asyncio.to_thread(_endings, settings, store)
         if endings is not None:
             house.callback(endings.close)
-        llm, speech = await asyncio.gather(
-            _llm(house, settings, store, checks),
-            open_voice(house, settings, store, checks),
+        used = _used(settings)
+        whisper = None
+        if LOCAL_EARS in used:
+            whisper = await asyncio.to_thread(open_whisper, settings, store)
+            house.callback(whisper.close)
+        toolbox = await _toolbox(house, settings, database)
+        config = settings.providers
+        mind, voice = await asyncio.gather(
+            _local_mind(house, settings, store, checks, toolbox)
+            if LOCAL_MIND in used
+            else _nothing(),
+            open_voice(house, settings, store, checks)
+            if LOCAL_VOICE in used
+            else _nothing(),
         )
-        providers = Providers({llm[0]: llm[1]}, llm[0], speech, recogniser)
+        if mind:
+            config = config.with_local_mind(mind, settings.llm_model)
+        if voice:
+            config = config.with_piper(voice, [settings.voice_model])
+        providers = Providers(config, whisper)
         house.push_async_callback(providers.close)
-        for ai in settings.ais.by_name.values():
-            providers.engine(ai)
-            tools.check(ai)
+        ais = settings.ais.by_name.values()
+        for ai in ais:
+            providers.check(ai)
+            toolbox.check(ai)
+        memory = Memory()
+        rehearsing = asyncio.create_task(_rehearse(ais, providers, memory))
+        house.callback(rehearsing.cancel)
 
         watchdog = Watchdog()
         app.state.live.overload = functools.partial(
-            _overload, settings, watchdog, recogniser
+            _overload, settings, watchdog, whisper
         )
         noise = await asyncio.to_thread(_noise, settings, store)
-        app.state.parts = Parts(vad, settings.gate, providers, calls, endings, noise)
+        app.state.parts = Parts(
+            vad,
+            settings.gate,
+            providers,
+            toolbox,
+            calls,
+            turns=settings.turns,
+            memory=memory,
+            endings=endings,
+            noise=noise,
+            connect=app.state.handover.connect,
+        )
         recordings = Recordings(settings.recordings, database)
         # web/server.py has drained before; this is for whoever is left.
         house.push_async_callback(app.state.live.drain, 0)
@@ -141,10 +187,12 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         yield
 
 
-def _overload(settings: Settings, watchdog: Watchdog, whisper: Whisper) -> str | None:
+def _overload(
+    settings: Settings, watchdog: Watchdog, whisper: Whisper | None
+) -> str | None:
     if watchdog.lag > settings.max_lag:
         return "loop_lag"
-    if whisper.waiting > settings.max_waiting:
+    if whisper is not None and whisper.waiting > settings.max_waiting:
         return "stt_queue"
     return None
 
@@ -197,12 +245,14 @@ async def _start(
     checks[server.name] = healthy
 
 
-async def _llm(
-    house: AsyncExitStack, settings: Settings, store: Store, checks: Checks
-) -> tuple[str, LlmConfig]:
-    """The provider's name and where it is; one of our own when none was given."""
-    if settings.llm is not None:
-        return "openai", settings.llm
+async def _local_mind(
+    house: AsyncExitStack,
+    settings: Settings,
+    store: Store,
+    checks: Checks,
+    toolbox: Toolbox,
+) -> str:
+    """Where our own language model is, which then has read all instructions."""
     config = LlmServerConfig(
         model=next(store.path(settings.llm_model).glob("*.gguf")),
         threads=settings.llm_threads,
@@ -215,24 +265,50 @@ async def _llm(
                 server.url,
                 settings.llm_model,
                 prompts.system(ai),
-                tools.described(ai.tool_names),
+                described(ai, toolbox),
                 at_once=config.parallel,
             )
 
     await _start(house, server, checks, warm)
-    return "local", LlmConfig(server.url, "", settings.llm_model)
+    return server.url
 
 
 async def open_voice(
     house: AsyncExitStack, settings: Settings, store: Store, checks: Checks
-) -> SpeechConfig:
-    if settings.speech is not None:
-        return settings.speech
+) -> str:
+    """Where Piper is, in a process of its own."""
     folder = store.path(settings.voice_model)
     config = SpeechServerConfig(voice=next(folder.glob("*.onnx")))
     server = speech_server(config, free_port())
     await _start(house, server, checks)
-    return SpeechConfig(server.url, rate=8000, asks_rate=True)
+    return server.url
+
+
+async def _nothing() -> str:
+    return ""
+
+
+async def _toolbox(
+    house: AsyncExitStack, settings: Settings, database: Database
+) -> Toolbox:
+    http = await house.enter_async_context(httpx.AsyncClient())
+    embeddings = Embeddings(settings.embeddings, http) if settings.embeddings else None
+    toolbox = Toolbox(
+        http,
+        emails=Smtp(settings.smtp) if settings.smtp else None,
+        messages=HttpSender(settings.sender, http) if settings.sender else None,
+        knowledge=Knowledge(database, embeddings),
+        secrets=settings.secrets,
+        region=settings.country,
+    )
+    await toolbox.open(settings.ais.by_name.values())
+    house.push_async_callback(toolbox.close)
+    return toolbox
+
+
+async def _rehearse(ais: Iterable[AI], providers: Providers, memory: Memory) -> None:
+    for ai in ais:
+        await rehearse(ai, providers.voices(ai)[0], memory.phrases)
 
 
 def _keep(house: AsyncExitStack, forever: Coroutine[Any, Any, None]) -> None:

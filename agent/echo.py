@@ -7,21 +7,23 @@ to samples, VAD), and the mouth says it again (samples to µ-law, playout accoun
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import httpx
 import uvicorn
 from fastapi import FastAPI
 from loguru import logger
 
 from agent.calls.ai import AI, AIs
 from agent.calls.call import Call, CallEnd
-from agent.calls.transcript import ToolUse, Turn
-from agent.conversation.providers import LlmConfig, Providers
-from agent.conversation.speech import SpeechConfig
-from agent.conversation.whisper import Transcript
+from agent.calls.heard import Heard
+from agent.calls.transcript import ToolUse, Trouble, Turn
+from agent.conversation.providers import Providers, ProvidersConfig
+from agent.conversation.seams import Transcript
+from agent.conversation.tools.toolbox import Toolbox
 from agent.media.audio import DECODE
 from agent.media.ear import Ear
 from agent.media.gate import GateConfig
@@ -59,9 +61,13 @@ class Echo:
     async def run(self) -> None:
         await self._over.wait()
 
-    async def greet(self) -> None: ...
-
+    def answered(self) -> None: ...
+    def heard(self, what: Heard, ear: Ear) -> None: ...
+    def key(self, digit: str) -> None: ...
+    def hold(self) -> None: ...
+    def resume(self) -> None: ...
     async def say(self, text: str) -> None: ...
+    async def be_silent(self) -> None: ...
 
     async def finish(self) -> None:
         self._over.set()
@@ -76,10 +82,16 @@ class _Unwritten:
     async def begin(self, call: Call) -> None: ...
     async def add_turn(self, call_id: str, turn: Turn) -> None: ...
     async def add_tool_use(self, call_id: str, use: ToolUse) -> None: ...
+    async def add_trouble(self, call_id: str, trouble: Trouble) -> None: ...
+    async def keep_variables(
+        self, call_id: str, variables: Mapping[str, str]
+    ) -> None: ...
     async def end(self, call_id: str, end: CallEnd) -> None: ...
 
 
 class _Deaf:
+    name = "none.none"
+
     async def transcribe(self, pcm: bytes, rate: int, language: str) -> Transcript:
         return Transcript("", language, 0.0)
 
@@ -108,11 +120,16 @@ async def _open(
     vad = Vad(model)
     vad.warm()
     nowhere = "http://127.0.0.1:9/v1"
-    providers = Providers(
-        {"none": LlmConfig(nowhere, "", "none")}, "none", SpeechConfig(nowhere), _Deaf()
-    )
+    config = ProvidersConfig().with_local_mind(nowhere, "none").with_piper(nowhere, [])
+    providers = Providers(config, _Deaf())
+    http = httpx.AsyncClient()
     app.state.parts = Parts(
-        vad, GateConfig(), providers, _Unwritten(), instead_of_ai=talker
+        vad,
+        GateConfig(),
+        providers,
+        Toolbox(http),
+        _Unwritten(),
+        instead_of_ai=talker,
     )
     tasks = [
         asyncio.create_task(forever)
@@ -123,6 +140,7 @@ async def _open(
     for task in tasks:
         task.cancel()
     await providers.close()
+    await http.aclose()
 
 
 def serve(model: Path, port: int, password: str) -> None:

@@ -5,7 +5,14 @@ wants that calls `end(EndReason.X)`, the first reason wins, and `run` does the r
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,16 +22,23 @@ from loguru import logger
 
 from agent.calls.ai import AI
 from agent.calls.call import Call, CallEnd, EndReason
-from agent.calls.transcript import ToolUse, Turn
-from agent.conversation.pipeline import Conversation
+from agent.calls.control import CallControlError
+from agent.calls.heard import Heard
+from agent.calls.transcript import ToolUse, Trouble, Turn
+from agent.conversation.hearing import Hearing, Manners
+from agent.conversation.pipeline import Conversation, Memory
 from agent.conversation.providers import Providers
+from agent.conversation.seams import Tokens
+from agent.conversation.stopwatch import Stopwatch
+from agent.conversation.tools.toolbox import Toolbox
+from agent.conversation.turns import TurnsConfig
 from agent.media.ear import Ear
 from agent.media.endings import Endings
-from agent.media.gate import GateConfig, Heard
+from agent.media.gate import GateConfig
 from agent.media.link import Introduction, Link, NoStartError, Socket, introduce
 from agent.media.mouth import Mouth
 from agent.media.noise import MakeFilter
-from agent.media.transport import AgentAudio, CallerAudio
+from agent.media.transport import AgentAudio
 from agent.media.vad import Vad
 from agent.observe import metrics
 from agent.wire.audio import codec
@@ -32,8 +46,6 @@ from agent.wire.errors import WireError
 
 FAREWELL_DEADLINE = 15.0
 """Seconds in which a goodbye must have been heard."""
-UNFINISHED = 0.5
-"""Probability of being done below which a caller is waited for longer."""
 CLOSE_DEADLINE = 2.0
 """Seconds that Asterisk has to close the socket after our HANGUP."""
 
@@ -44,6 +56,10 @@ class Records(Protocol):
     async def begin(self, call: Call) -> None: ...
     async def add_turn(self, call_id: str, turn: Turn) -> None: ...
     async def add_tool_use(self, call_id: str, use: ToolUse) -> None: ...
+    async def add_trouble(self, call_id: str, trouble: Trouble) -> None: ...
+    async def keep_variables(
+        self, call_id: str, variables: Mapping[str, str]
+    ) -> None: ...
     async def end(self, call_id: str, end: CallEnd) -> None: ...
 
 
@@ -51,8 +67,13 @@ class Talker(Protocol):
     """Whom the caller talks with: conversation/pipeline.py, or an echo."""
 
     async def run(self) -> None: ...
-    async def greet(self) -> None: ...
+    def answered(self) -> None: ...
+    def heard(self, what: Heard, ear: Ear) -> None: ...
+    def key(self, digit: str) -> None: ...
+    def hold(self) -> None: ...
+    def resume(self) -> None: ...
     async def say(self, text: str) -> None: ...
+    async def be_silent(self) -> None: ...
     async def finish(self) -> None: ...
     async def cancel(self) -> None: ...
 
@@ -64,10 +85,15 @@ class Parts:
     vad: Vad
     gate: GateConfig
     providers: Providers
+    toolbox: Toolbox
     records: Records
+    turns: TurnsConfig = TurnsConfig()
+    memory: Memory = field(default_factory=Memory)
     endings: Endings | None = None
     noise: Mapping[str, MakeFilter] = field(default_factory=dict)
     """What AIs may have instead of `off`, by its name in calls/ai.py."""
+    connect: Callable[[str, str], None] | None = None
+    """Told the call's id and where the dialplan is to connect it to next."""
     instead_of_ai: Callable[[Ear, Mouth], Talker] | None = None
     """The echo of echo.py: the media plane alone, to be measured."""
 
@@ -118,9 +144,19 @@ class LiveCalls:
 
     def end(self, call_id: str) -> bool:
         """Hangs up; False when no such call is up."""
+        return self._tell(call_id, lambda call: call.end(EndReason.OPERATOR_HUNG_UP))
+
+    def hold(self, call_id: str) -> bool:
+        """The caller is elsewhere for a while; False when no such call is up."""
+        return self._tell(call_id, lambda call: call.hold())
+
+    def resume(self, call_id: str) -> bool:
+        return self._tell(call_id, lambda call: call.resume())
+
+    def _tell(self, call_id: str, what: "Callable[[Session], None]") -> bool:
         session = self._sessions.get(call_id)
         if session is not None:
-            session.end(EndReason.OPERATOR_HUNG_UP)
+            what(session)
         return session is not None
 
     async def drain(self, seconds: float) -> None:
@@ -145,6 +181,9 @@ class LiveCalls:
 
 
 class Session:
+    """It is the call's control for the tools (CallControl) and writes down what happens
+    in the conversation (Events)."""
+
     def __init__(self, call: Call, ai: AI, socket: Socket, parts: Parts) -> None:
         self.call = call
         self._ai = ai
@@ -152,10 +191,14 @@ class Session:
         self._parts = parts
         self._end: CallEnd | None = None
         self._ended = asyncio.Event()
+        self._parting = (EndReason.AGENT_HUNG_UP, "")
+        """Why the call ends once the conversation is over."""
         self._notes: asyncio.Queue[Callable[[], Awaitable[None]] | None] = (
             asyncio.Queue()
         )
-        self._conversation: Talker | None = None
+        self._turns: list[Turn] = []
+        self._variables = dict(ai.variables) | dict(call.variables)
+        self._talker: Talker | None = None
 
     def end(self, reason: EndReason, detail: str = "") -> None:
         """The first reason is kept; calling again does nothing."""
@@ -163,20 +206,56 @@ class Session:
             self._end = CallEnd(reason, datetime.now(UTC), detail)
             self._ended.set()
 
-    async def hang_up(self, farewell: str) -> None:
-        """Say goodbye, wait until it was heard, end the call (CallControl)."""
-        if self._conversation is None:
-            self.end(EndReason.AGENT_HUNG_UP)
+    async def part(self, reason: EndReason, farewell: str, detail: str = "") -> None:
+        """Say that, wait until it was heard, end the call."""
+        if self._talker is None:
+            self.end(reason, detail)
             return
+        self._parting = (reason, detail)
         if farewell:
-            await self._conversation.say(farewell)
-        await self._conversation.finish()
+            await self._talker.say(farewell)
+        await self._talker.finish()
         asyncio.get_running_loop().call_later(
-            FAREWELL_DEADLINE,
-            self.end,
-            EndReason.AGENT_HUNG_UP,
-            "goodbye took too long",
+            FAREWELL_DEADLINE, self.end, reason, detail or "goodbye took too long"
         )
+
+    # What the tools may do.
+
+    @property
+    def variables(self) -> MutableMapping[str, str]:
+        return self._variables
+
+    @property
+    def turns(self) -> Sequence[Turn]:
+        return self._turns
+
+    @property
+    def caller(self) -> str:
+        return self.call.caller
+
+    async def hang_up(self, farewell: str) -> None:
+        await self.part(EndReason.AGENT_HUNG_UP, farewell)
+
+    async def leave(self, farewell: str) -> None:
+        await self.part(EndReason.AGENT_LEFT, farewell)
+
+    async def connect(self, destination: str, announcement: str) -> None:
+        if self._parts.connect is None:
+            raise CallControlError("calls cannot be connected here")
+        self._parts.connect(self.call.id, destination)
+        await self.part(EndReason.CONNECTED, announcement, destination)
+
+    async def stop_media(self) -> None:
+        if self._talker is not None:
+            await self._talker.be_silent()
+
+    def hold(self) -> None:
+        if self._talker is not None:
+            self._talker.hold()
+
+    def resume(self) -> None:
+        if self._talker is not None:
+            self._talker.resume()
 
     async def run(self) -> None:
         with logger.contextualize(call=self.call.id):
@@ -221,35 +300,22 @@ class Session:
     async def _talk(self, introduction: Introduction) -> None:
         start, dialect = introduction.start, introduction.dialect
         sound = codec(start.format)
-        caller_audio = CallerAudio()
         mouth = Mouth(self._socket.send, dialect, sound, start.ptime or 20)
-
-        def heard(what: Heard) -> None:
-            if what is Heard.ONSET:
-                mouth.pause()
-            elif what is Heard.FALSE_ALARM:
-                mouth.resume()
-            elif what is Heard.SPEECH and mouth.unheard > 0:
-                metrics.barge_in.inc()
-            elif what is Heard.PAUSE and self._parts.endings is not None:
-                tasks.create_task(self._judge(self._parts.endings, ear))
-            caller_audio.heard(what, ear)
-
         noise = self._parts.noise.get(self._ai.noise)
-        ear = Ear(sound, self._parts.vad, self._parts.gate, heard, noise)
-        self._conversation = conversation = self._talker(ear, mouth, caller_audio)
-        link = Link(self._socket, dialect, ear, mouth, caller_audio.digit)
+        ear = Ear(sound, self._parts.vad, self._parts.gate, noise)
+        self._talker = talker = self._choose_talker(ear, mouth)
+        ear.on_heard = lambda what: talker.heard(what, ear)
+        link = Link(self._socket, dialect, ear, mouth, talker.key)
         try:
             async with asyncio.TaskGroup() as tasks:
-                talking = tasks.create_task(self._converse(conversation))
+                talking = tasks.create_task(self._converse(talker))
                 others = [
                     tasks.create_task(self._listen(link)),
                     tasks.create_task(mouth.run()),
-                    tasks.create_task(self._limit_length()),
                 ]
-                await conversation.greet()
+                talker.answered()
                 await self._ended.wait()
-                await conversation.cancel()
+                await talker.cancel()
                 if self._end and self._end.reason is not EndReason.CALLER_HUNG_UP:
                     mouth.hang_up()
                     await asyncio.wait([others[0]], timeout=CLOSE_DEADLINE)
@@ -264,39 +330,74 @@ class Session:
         await link.run()
         self.end(EndReason.CALLER_HUNG_UP)
 
-    async def _judge(self, endings: Endings, ear: Ear) -> None:
-        """A caller who does not sound as if he had finished is waited for longer."""
-        finished = await endings.finished(ear.speech(), ear.rate)
-        if finished is not None and finished < UNFINISHED and ear.gate.paused:
-            ear.gate.stop = self._parts.gate.stop_unfinished
+    def _choose_talker(self, ear: Ear, mouth: Mouth) -> Talker:
+        parts = self._parts
+        if parts.instead_of_ai is not None:
+            return parts.instead_of_ai(ear, mouth)
 
-    def _talker(self, ear: Ear, mouth: Mouth, caller_audio: CallerAudio) -> Talker:
-        if self._parts.instead_of_ai is not None:
-            return self._parts.instead_of_ai(ear, mouth)
-        return Conversation(
+        def patience(seconds: float) -> None:
+            ear.gate.stop = seconds
+
+        stopwatch = Stopwatch()
+        hearing = Hearing(
             self._ai,
-            self._parts.providers,
-            ears=caller_audio,
-            mouth=AgentAudio(mouth),
-            control=self,
-            on_turn=self._on_turn,
-            on_tool_use=self._on_tool_use,
+            parts.providers.recognisers(self._ai),
+            parts.memory.standing,
+            stopwatch,
+            Manners(
+                pause=mouth.pause,
+                hold=mouth.keep,
+                go_on=mouth.resume,
+                patience=patience,
+                unheard=lambda: mouth.unheard,
+            ),
+            parts.turns,
+            judge=parts.endings.finished if parts.endings else None,
         )
+        conversation = Conversation(
+            self._ai,
+            parts.providers,
+            parts.toolbox,
+            parts.memory,
+            self,
+            self,
+            stopwatch=stopwatch,
+        )
+        conversation.connect(hearing, AgentAudio(mouth), lambda: ear.heard_at)
+        return conversation
 
-    async def _converse(self, conversation: Talker) -> None:
-        await conversation.run()
-        self.end(EndReason.AGENT_HUNG_UP)
+    async def _converse(self, talker: Talker) -> None:
+        await talker.run()
+        self.end(*self._parting)
 
-    async def _limit_length(self) -> None:
-        await asyncio.sleep(self._ai.max_minutes * 60)
-        self.end(EndReason.TOO_LONG, f"{self._ai.max_minutes:g} minutes")
+    # What is written down.
 
-    def _on_turn(self, turn: Turn) -> None:
+    def on_turn(self, turn: Turn) -> None:
         logger.info("[{}] {}", turn.speaker.upper(), turn.text)
+        self._turns.append(turn)
         self._note(partial(self._parts.records.add_turn, self.call.id, turn))
 
-    def _on_tool_use(self, use: ToolUse) -> None:
+    def on_tool_use(self, use: ToolUse) -> None:
         self._note(partial(self._parts.records.add_tool_use, self.call.id, use))
+        known = dict(self._variables)
+        self._note(partial(self._parts.records.keep_variables, self.call.id, known))
+
+    def on_trouble(self, trouble: Trouble) -> None:
+        logger.error(
+            "[{}] {} {}: {}",
+            trouble.stage.upper(),
+            trouble.provider,
+            trouble.cause,
+            trouble.detail,
+        )
+        metrics.provider_errors.labels(
+            trouble.stage, trouble.provider, trouble.cause
+        ).inc()
+        self._note(partial(self._parts.records.add_trouble, self.call.id, trouble))
+
+    def on_tokens(self, model: str, tokens: Tokens) -> None:
+        metrics.llm_tokens.labels(model, "read").inc(tokens.read)
+        metrics.llm_tokens.labels(model, "written").inc(tokens.written)
 
     def _note(self, write: Callable[[], Awaitable[None]]) -> None:
         """Has it written down, in order, without keeping anybody waiting."""

@@ -4,19 +4,26 @@ Every variable is a row of docs/settings.md (a test sees to it). A value that ma
 sense is an error that names the variable, and the agent does not start.
 """
 
+import json
 import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from agent.calls.ai import AIError, AIs, read
-from agent.conversation.providers import LlmConfig
-from agent.conversation.speech import OPENAI_RATE, SpeechConfig
+from agent.conversation import catalogue
+from agent.conversation.catalogue import Api, Endpoint, Given, SpeechEndpoint
+from agent.conversation.messages import SECURITY, SenderConfig, SmtpConfig
+from agent.conversation.policy import COUNTRIES
+from agent.conversation.providers import ProvidersConfig
+from agent.conversation.turns import TurnsConfig
 from agent.conversation.whisper import WhisperConfig
 from agent.media.gate import GateConfig
 from agent.media.noise import NoiseServiceConfig
 from agent.models.config import ModelsConfig
+from agent.storage.embeddings import EmbeddingsConfig
 from agent.storage.recordings import RecordingsConfig, S3Config
 from agent.web.audiosocket import AudioSocketConfig
 from agent.web.telephony_ws import TelephonyConfig
@@ -48,6 +55,7 @@ class Settings:
     log_level: str
     log_json: bool
     gate: GateConfig
+    turns: TurnsConfig
     noise: NoiseServiceConfig
     models: ModelsConfig
     stt_model: str
@@ -55,15 +63,23 @@ class Settings:
     """Empty: silence alone says when a caller has finished."""
     whisper: WhisperConfig
     """Its folder is known once the model is found: see app.py."""
-    llm: LlmConfig | None
-    """None: a model of our own, on this machine."""
+    providers: ProvidersConfig
+    """Without what runs on this machine: app.py starts that where it is used."""
     llm_model: str
     """The local one."""
     llm_threads: int
-    speech: SpeechConfig | None
-    """None: Piper, on this machine."""
     voice_model: str
+    embeddings: EmbeddingsConfig | None
+    """None: documents are searched by their words alone."""
     recordings: RecordingsConfig
+    smtp: SmtpConfig | None
+    """None: AIs cannot send e-mails."""
+    sender: SenderConfig | None
+    """None: nor messages."""
+    country: str
+    """ISO 3166, of numbers that come without their country code; may be empty."""
+    secrets: Mapping[str, str]
+    """What HTTP tools and MCP servers may call for: OFFHOOK_SECRET_*, by full name."""
 
 
 def cache(environment: Mapping[str, str] = os.environ) -> Path:
@@ -111,10 +127,13 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             voiced=values.number("OFFHOOK_VAD_VOICED", 0.5, 0.05, 0.99),
             floor=values.number("OFFHOOK_VAD_FLOOR_DBFS", -55, -100, 0),
             confirm=values.number("OFFHOOK_VAD_CONFIRM_SECONDS", 0.16, 0.03, 2),
-            stop=values.number("OFFHOOK_VAD_STOP_SECONDS", 0.5, 0.2, 5),
-            stop_unfinished=values.number(
-                "OFFHOOK_VAD_STOP_UNFINISHED_SECONDS", 1.1, 0.2, 10
-            ),
+            stop=values.number("OFFHOOK_VAD_STOP_SECONDS", 0.7, 0.2, 5),
+        ),
+        turns=TurnsConfig(
+            done=values.number("OFFHOOK_TURN_DONE_SECONDS", 0.35, 0.2, 5),
+            unsure=values.number("OFFHOOK_TURN_UNSURE_SECONDS", 0.8, 0.2, 5),
+            unfinished=values.number("OFFHOOK_TURN_UNFINISHED_SECONDS", 1.4, 0.2, 10),
+            dictation=values.number("OFFHOOK_TURN_DICTATION_SECONDS", 2, 0.2, 10),
         ),
         noise=NoiseServiceConfig(
             values.text("OFFHOOK_NC_URL", NoiseServiceConfig().url)
@@ -128,17 +147,25 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             threads=values.whole("OFFHOOK_STT_THREADS", _threads(), 1, 64),
             workers=values.whole("OFFHOOK_STT_WORKERS", 1, 1, 16),
         ),
-        llm=_llm(values),
+        providers=_providers(values),
         llm_model=values.text("OFFHOOK_LLM_MODEL", LOCAL_LLM),
         llm_threads=values.whole("OFFHOOK_LLM_THREADS", _threads(), 1, 64),
-        speech=_speech(values),
         voice_model=values.text("OFFHOOK_VOICE_MODEL", LOCAL_VOICE),
+        embeddings=_embeddings(values),
         recordings=RecordingsConfig(
             monitor=values.path("OFFHOOK_MONITOR", data / "monitor"),
             spool=values.path("OFFHOOK_SPOOL", data / "spool"),
             folder=values.path("OFFHOOK_RECORDINGS", data / "recordings"),
             s3=_s3(values),
         ),
+        smtp=_smtp(values),
+        sender=_sender(values),
+        country=_country(values),
+        secrets={
+            name: secret
+            for name, secret in environment.items()
+            if name.startswith("OFFHOOK_SECRET_")
+        },
     )
 
 
@@ -149,6 +176,13 @@ class _Values:
     def text(self, name: str, default: str) -> str:
         # An empty variable is what compose makes of one that is not set.
         return self._environment.get(name, "").strip() or default
+
+    def model(self, name: str, default: str) -> str:
+        text = self.text(name, default)
+        provider, _, model = text.partition(".")
+        if text and not (provider and model):
+            raise SettingsError(f"{name} is {text!r}, not <provider>.<model>")
+        return text
 
     def path(self, name: str, default: Path) -> Path:
         return Path(self.text(name, str(default))).expanduser()
@@ -181,31 +215,142 @@ def _threads() -> int:
     return min(os.cpu_count() or 1, 4)
 
 
-def _llm(values: _Values) -> LlmConfig | None:
-    url = values.text("OPENAI_BASE_URL", "").rstrip("/")
-    key = values.text("OPENAI_API_KEY", "")
+def _providers(values: _Values) -> ProvidersConfig:
+    openai = Given(
+        values.text("OPENAI_API_KEY", ""), values.text("OPENAI_BASE_URL", "")
+    )
+    groq = Given(values.text("GROQ_API_KEY", ""))
+    # Who has a key of OpenAI itself has its ears and voices too.
+    public = Given() if openai.url else openai
+    stt = Given(
+        values.text("OFFHOOK_STT_API_KEY", ""), values.text("OFFHOOK_STT_BASE_URL", "")
+    )
+    tts = Given(
+        values.text("OFFHOOK_TTS_API_KEY", ""), values.text("OFFHOOK_TTS_BASE_URL", "")
+    )
+    minds = {
+        "openai": openai,
+        "azure": Given(
+            values.text("AZURE_OPENAI_API_KEY", ""),
+            values.text("AZURE_OPENAI_BASE_URL", ""),
+        ),
+        "groq": groq,
+        "openrouter": Given(values.text("OPENROUTER_API_KEY", "")),
+        "mistral": Given(values.text("MISTRAL_API_KEY", "")),
+        "deepseek": Given(values.text("DEEPSEEK_API_KEY", "")),
+        "together": Given(values.text("TOGETHER_API_KEY", "")),
+        "ollama": Given(url=values.text("OLLAMA_BASE_URL", "")),
+        "vllm": Given(
+            values.text("VLLM_API_KEY", ""), values.text("VLLM_BASE_URL", "")
+        ),
+        "llamacpp": Given(url=values.text("LLAMACPP_BASE_URL", "")),
+        "lmstudio": Given(url=values.text("LMSTUDIO_BASE_URL", "")),
+        "anthropic": Given(values.text("ANTHROPIC_API_KEY", "")),
+        "gemini": Given(values.text("GEMINI_API_KEY", "")),
+    }
+    ears = {
+        "openai": stt if any(stt) else public,
+        "groq": groq,
+        "deepgram": Given(values.text("DEEPGRAM_API_KEY", "")),
+    }
+    voices = {
+        "openai": tts if any(tts) else public,
+        "elevenlabs": Given(values.text("ELEVENLABS_API_KEY", "")),
+    }
+    others = _endpoints(values)
+    return ProvidersConfig(
+        minds=_asked(catalogue.MINDS, minds) | others,
+        ears=_asked(catalogue.EARS, ears) | others,
+        voices=_voices(values, voices, others),
+        engine_model=_engine_model(values, openai),
+        stt=values.model("OFFHOOK_STT", ""),
+        tts=values.model(
+            "OFFHOOK_TTS",
+            f"openai.{values.text('OFFHOOK_TTS_MODEL', 'tts-1')}" if tts.url else "",
+        ),
+    )
+
+
+def _asked(
+    table: Mapping[str, catalogue.Known], given: Mapping[str, Given]
+) -> dict[str, Endpoint]:
+    return {
+        name: Endpoint(known.api, there.url, there.key)
+        for name, (known, there) in catalogue.usable(table, given).items()
+    }
+
+
+def _voices(
+    values: _Values, given: Mapping[str, Given], others: Mapping[str, Endpoint]
+) -> dict[str, SpeechEndpoint]:
+    made = {
+        name: SpeechEndpoint(other.api, other.base_url, other.key)
+        for name, other in others.items()
+    }
+    usable = catalogue.usable(catalogue.VOICES, given)
+    for name, (known, there) in usable.items():
+        made[name] = SpeechEndpoint(known.api, there.url, there.key)
+    if "openai" in usable:
+        known, there = usable["openai"]
+        public = there.url == known.base_url
+        made["openai"] = SpeechEndpoint(
+            Api.OPENAI,
+            there.url,
+            there.key,
+            voice=values.text("OFFHOOK_TTS_VOICE", "alloy"),
+            voices=catalogue.OPENAI_VOICES if public else (),
+            rate=values.whole("OFFHOOK_TTS_RATE", catalogue.OPENAI_RATE, 8000, 48000),
+        )
+    return made
+
+
+def _engine_model(values: _Values, openai: Given) -> str:
     model = values.text("OPENAI_MODEL", "")
-    if not url and not key:
-        return None
-    if not model:
+    chosen = values.model("OFFHOOK_ENGINE_MODEL", f"openai.{model}" if model else "")
+    if any(openai) and not chosen:
         raise SettingsError(
             "OPENAI_MODEL is not set, and OPENAI_BASE_URL or OPENAI_API_KEY is:"
             " name the model that this provider is to use"
         )
-    return LlmConfig(url or "https://api.openai.com/v1", key, model)
+    return chosen
 
 
-def _speech(values: _Values) -> SpeechConfig | None:
-    url = values.text("OFFHOOK_TTS_BASE_URL", "").rstrip("/")
-    if not url:
+def _endpoints(values: _Values) -> dict[str, Endpoint]:
+    """Whatever else speaks OpenAI's API, under names of the operator's own."""
+    made = {}
+    for given in values.text("OFFHOOK_ENDPOINTS", "").split():
+        name, _, address = given.partition("=")
+        parts = urlsplit(address)
+        if not name.isidentifier() or parts.scheme not in ("http", "https"):
+            raise SettingsError(
+                f"OFFHOOK_ENDPOINTS has {name!r}, not NAME=http://HOST/v1 or"
+                " NAME=https://KEY@HOST/v1, with spaces between them"
+            )
+        if name in catalogue.TAKEN:
+            raise SettingsError(f"OFFHOOK_ENDPOINTS: {name!r} has its own variables")
+        key, _, host = parts.netloc.rpartition("@")
+        address = parts._replace(netloc=host).geturl().rstrip("/")
+        made[name] = Endpoint(Api.OPENAI, address, unquote(key))
+    return made
+
+
+def _embeddings(values: _Values) -> EmbeddingsConfig | None:
+    url = values.text("OFFHOOK_EMBEDDINGS_URL", "").rstrip("/")
+    model = values.text("OFFHOOK_EMBEDDINGS_MODEL", "")
+    key = values.text("OFFHOOK_EMBEDDINGS_API_KEY", "")
+    if not url and not model:
         return None
-    return SpeechConfig(
-        base_url=url,
-        model=values.text("OFFHOOK_TTS_MODEL", "tts-1"),
-        voice=values.text("OFFHOOK_TTS_VOICE", "alloy"),
-        key=values.text("OFFHOOK_TTS_API_KEY", ""),
-        rate=values.whole("OFFHOOK_TTS_RATE", OPENAI_RATE, 8000, 48000),
-    )
+    if not url.startswith(("http://", "https://")):
+        raise SettingsError(
+            f"OFFHOOK_EMBEDDINGS_URL is {url!r}, not an address such as"
+            " http://gpu:8080/v1"
+        )
+    if not model:
+        raise SettingsError(
+            "OFFHOOK_EMBEDDINGS_MODEL is not set, and OFFHOOK_EMBEDDINGS_URL is:"
+            " name the model that it is to use"
+        )
+    return EmbeddingsConfig(url, model, key)
 
 
 def _s3(values: _Values) -> S3Config | None:
@@ -217,6 +362,52 @@ def _s3(values: _Values) -> S3Config | None:
         endpoint_url=values.text("S3_ENDPOINT_URL", ""),
         region=values.text("AWS_REGION", "us-east-1"),
     )
+
+
+def _smtp(values: _Values) -> SmtpConfig | None:
+    host = values.text("OFFHOOK_SMTP_HOST", "")
+    if not host:
+        return None
+    sender = values.text("OFFHOOK_SMTP_FROM", "")
+    if "@" not in sender:
+        raise SettingsError(
+            f"OFFHOOK_SMTP_FROM is {sender!r}, not the address that e-mails come from,"
+            " and OFFHOOK_SMTP_HOST is set"
+        )
+    return SmtpConfig(
+        host=host,
+        sender=sender,
+        port=values.whole("OFFHOOK_SMTP_PORT", 587, 1, 65535),
+        security=values.one_of("OFFHOOK_SMTP_SECURITY", SECURITY[0], SECURITY),
+        username=values.text("OFFHOOK_SMTP_USERNAME", ""),
+        password=values.text("OFFHOOK_SMTP_KEY", ""),
+    )
+
+
+def _sender(values: _Values) -> SenderConfig | None:
+    url = values.text("OFFHOOK_MESSAGE_URL", "")
+    if not url:
+        return None
+    if not url.startswith(("http://", "https://")):
+        raise SettingsError(
+            f"OFFHOOK_MESSAGE_URL is {url!r}, not an address such as"
+            " https://sms.example/send"
+        )
+    body = values.text("OFFHOOK_MESSAGE_BODY", '{"to": "{to}", "text": "{text}"}')
+    try:
+        read = json.loads(body)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict):
+        raise SettingsError(f"OFFHOOK_MESSAGE_BODY is {body!r}, not an object of JSON")
+    return SenderConfig(url, values.text("OFFHOOK_MESSAGE_TOKEN", ""), read)
+
+
+def _country(values: _Values) -> str:
+    country = values.text("OFFHOOK_COUNTRY", "").upper()
+    if country and country not in COUNTRIES:
+        raise SettingsError(f"OFFHOOK_COUNTRY is {country!r}, not ISO 3166 such as DE")
+    return country
 
 
 def _ais(values: _Values) -> AIs:

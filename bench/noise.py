@@ -27,8 +27,9 @@ import onnxruntime
 import soxr
 
 from agent import settings
+from agent.calls.heard import Heard
 from agent.conversation.whisper import Whisper, WhisperConfig
-from agent.media.gate import Gate, GateConfig, Heard
+from agent.media.gate import Gate, GateConfig
 from agent.media.gtcrn import Gtcrn
 from agent.media.vad import WINDOW, Vad
 from agent.models.store import Store

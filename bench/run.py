@@ -1,4 +1,5 @@
-"""`make bench`: capacity beside others, barge-in, drift, churn; ten minutes.
+"""`make bench`: capacity and turns beside others, barge-in, waits, drift, churn;
+twenty minutes.
 
     python -m bench.run [--undisturbed]
 
@@ -11,6 +12,9 @@ import sys
 MEASUREMENTS = (
     ("capacity", "--seconds", "8"),
     ("barge_in", "--onsets", "40", "--noises", "4"),
+    ("turns", "--every", "4"),
+    ("own_share", "--seconds", "30"),
+    ("voice_to_voice", "--questions", "10"),
     ("stalls", "--stalls", "150"),
     ("churn", "--calls", "2000"),
 )

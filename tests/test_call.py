@@ -133,8 +133,8 @@ async def test_model_is_told_who_it_is_and_what_was_said(agent, asterisk):
 
 
 async def test_caller_interrupts_and_context_keeps_what_was_heard(agent, asterisk):
-    words = [f"word{n}" for n in range(1, 61)]
-    agent.recogniser.texts = ["Tell me a story.", "Stop please."]
+    words = [f"wo{a}{b}" for a in "bdfgkl" for b in "aeiouabeid"]
+    agent.recogniser.texts = ["Tell me a story.", "Stop please.", "Stop please."]
     agent.provider.answers = [" ".join(words) + ".", "All right."]
     async with Scene(agent, asterisk) as scene:
         asterisk.start()
@@ -283,7 +283,7 @@ async def test_garbage_in_mid_call_disturbs_nobody(agent, asterisk):
 
 
 async def test_a_model_that_fails_does_not_end_the_call(agent, asterisk):
-    agent.recogniser.texts = ["First?", "Second?"]
+    agent.recogniser.texts = ["First?", "Second?", "Second?"]
     agent.provider.answers = [500, "I am back."]
     async with Scene(agent, asterisk) as scene:
         asterisk.start()

@@ -1,11 +1,12 @@
 """What is kept of a call: what was said and done in it, and its recordings."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from .call import Call, CallEnd
-from .transcript import ToolUse, Turn
+from .transcript import ToolUse, Trouble, Turn
 
 
 class Track(StrEnum):
@@ -47,4 +48,7 @@ class CallRecord:
     """None: the call is up."""
     turns: tuple[Turn, ...] = ()
     tool_uses: tuple[ToolUse, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
     recordings: tuple[Recording, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What was known at its end, or is known now; `call.variables` is left empty."""

@@ -34,6 +34,8 @@ class ToolUse:
     started_at: datetime
     milliseconds: float
     failed: bool = False
+    refused: bool = False
+    """The AI's policy said no; nothing was done."""
 
 
 @dataclass(frozen=True, slots=True)

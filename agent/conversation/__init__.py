@@ -1,6 +1,11 @@
 """Who says what: from the caller's utterance to our answer.
 
-pipeline.py is the map: the processors in their order. hearing.py turns speech to text
-(whisper.py), turns.py says when the caller is done, providers.py knows which model
-answers, speech.py gives the answer a voice, tools.py is what else the AI can do.
+pipeline.py is the map: the processors in their order, and what happens around them.
+
+    ears        ears, hearing, turns, whisper, recognisers, keys
+    mind        thinking, guess, minds, prompts, tools/, policy
+    voice       speaking, clauses, spoken/, voices, phrases, rehearsal, lines
+    the whole   watch, standing, errors, stopwatch, words
+    who they are   seams, providers, catalogue
+    another way    realtime: one model that hears and speaks
 """

@@ -1,100 +1,245 @@
-"""Speech to text, begun while it is not yet certain that the caller is done.
+"""What the caller says: speech to text, and whether it takes the floor.
 
-At the first short pause the utterance so far is decoded; if the caller goes on, that is
-thrown away. So the half second of silence that ends an utterance is not lost time.
+Told by the ear what it notices, not every frame. At the first short pause the utterance
+so far is decoded, on suspicion; what it says decides how long a silence ends it. While
+we think or speak a voice is only a claim: we fall silent at once and keep our words,
+and say them after all if it was a cough or "mm-hm".
 """
 
 import asyncio
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from loguru import logger
 from pipecat.frames.frames import (
-    CancelFrame,
-    EndFrame,
-    Frame,
-    InputAudioRawFrame,
-    TranscriptionFrame,
+    UserBackchannelFrame,
+    VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.utils.time import time_now_iso8601
 
+from agent.calls.ai import AI
+from agent.calls.heard import Heard
+
+from . import turns
+from .ears import CALLER, Ear, Ears
+from .errors import ProviderError
+from .seams import Recogniser, Transcript
+from .standing import Standing
 from .stopwatch import Stopwatch
-from .whisper import Transcript
+from .turns import Claim, TurnsConfig
 
 
-class Recogniser(Protocol):
-    async def transcribe(self, pcm: bytes, rate: int, language: str) -> Transcript: ...
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """What our own voice does while the caller's is heard; the session wires it."""
+
+    pause: Callable[[], None]
+    """It holds its breath, in case somebody speaks."""
+    hold: Callable[[], None]
+    """It waits until it is known what he wants; no word is lost."""
+    go_on: Callable[[], None]
+    patience: Callable[[float], None]
+    """Seconds of silence that end the utterance that pauses now."""
+    unheard: Callable[[], float]
+    """Seconds of us that the caller has still to hear."""
 
 
-class Hearing(FrameProcessor):
+FILL_EVERY = 0.2
+"""Seconds between two looks whether the caller's sound still comes."""
+
+Judge = Callable[[bytes, int], Awaitable[float | None]]
+"""How probable it is that an utterance sounds finished: media/endings.py."""
+
+
+@dataclass(slots=True, eq=False)
+class _Utterance:
+    contested: bool
+    """It is not known yet whether it wants the floor."""
+    passed: bool = False
+    """It did not: whatever it was, we go on."""
+    reading: "asyncio.Task[None] | None" = None
+    """What was said until the last pause, being found out."""
+    said: Transcript | None = None
+    over: bool = False
+    silence: float = 0.0
+    """Seconds of it that proved the end."""
+
+
+class Hearing(Ears):
+    """The ears of a telephone call."""
+
     def __init__(
         self,
-        recogniser: Recogniser,
-        language: str,
+        ai: AI,
+        recognisers: Sequence[Recogniser],
+        standing: Standing,
         stopwatch: Stopwatch,
+        manners: Manners,
+        config: TurnsConfig,
         *,
-        deadline: float = 10.0,
+        judge: Judge | None = None,
     ) -> None:
-        super().__init__(name="Hearing")
-        self._recogniser = recogniser
-        self._language = language
+        super().__init__(ai)
+        self._recognisers = recognisers
+        self._standing = standing
         self._stopwatch = stopwatch
-        self._deadline = deadline
-        self._decoding: asyncio.Task[Transcript] | None = None
-        self._telling: set[asyncio.Task[None]] = set()
+        self._manners = manners
+        self._config = config
+        self._judge = judge
+        self._readings: set[asyncio.Task[None]] = set()
+        self._utterance: _Utterance | None = None
+        self._undecided = 0
+        """Utterances that are over, and nobody knows yet what they wanted."""
 
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        await super().process_frame(frame, direction)
-        match frame:
-            case InputAudioRawFrame():
-                self._drop()
-                self._decoding = self.create_task(self._decode(frame), "decode")
-                return  # an utterance, of no use to anyone behind us
-            case VADUserStoppedSpeakingFrame():
-                self._stopwatch.caller_stopped(frame.stop_secs)
-                await self.push_frame(frame, direction)
-                if self._decoding is not None:
-                    decoding, self._decoding = self._decoding, None
-                    telling = self.create_task(self._tell(decoding), "tell")
-                    self._telling.add(telling)
-                    telling.add_done_callback(self._telling.discard)
-                return
-            case EndFrame() | CancelFrame():
-                await self._stop()
-        await self.push_frame(frame, direction)
+    def heard(self, what: Heard, ear: Ear) -> None:
+        if self.closed:
+            return
+        match what:
+            case Heard.ONSET:
+                self._manners.pause()
+            case Heard.FALSE_ALARM if not self._undecided:
+                self._manners.go_on()
+            case Heard.SPEECH:
+                self._begin(ear)
+            case Heard.LONG if self._utterance and self._utterance.contested:
+                self._read(self._utterance, ear)
+            case Heard.PAUSE if self._utterance:
+                self._utterance.reading = self._read(self._utterance, ear)
+            case Heard.RESUME if self._utterance:
+                self._resume(self._utterance)
+            case Heard.STOP if self._utterance:
+                self._stop(self._utterance, ear)
+            case _:
+                pass
 
-    async def cleanup(self) -> None:
-        await super().cleanup()  # type: ignore[no-untyped-call]
-        await self._stop()
+    def close(self) -> None:
+        super().close()
+        self._utterance = None
+        self._manners.hold()
 
-    async def _decode(self, speech: InputAudioRawFrame) -> Transcript:
-        async with asyncio.timeout(self._deadline):
-            return await self._recogniser.transcribe(
-                speech.audio, speech.sample_rate, self._language
-            )
+    def open(self) -> None:
+        super().open()
+        self._manners.go_on()
 
-    async def _tell(self, decoding: asyncio.Task[Transcript]) -> None:
-        try:
-            transcript = await decoding
-        except Exception as error:  # noqa: BLE001 - a lost utterance must not end a call
-            logger.error("[STT] failed: {!r}", error)
-            transcript = Transcript("", self._language, 0.0)
+    async def _end(self) -> None:
+        await super()._end()
+        for reading in self._readings:
+            reading.cancel()
+
+    # The caller's voice.
+
+    def _begin(self, ear: Ear) -> None:
+        busy = self.thinking or self._manners.unheard() > 0
+        self._utterance = utterance = _Utterance(contested=busy)
+        self._see_that_it_ends(utterance, ear)
+        if busy:
+            self._manners.hold()
         else:
+            self.tell(VADUserStartedSpeakingFrame())
+
+    def _see_that_it_ends(self, utterance: _Utterance, ear: Ear) -> None:
+        if not utterance.over and not self.closed:
+            ear.fill()
+            loop = asyncio.get_running_loop()
+            loop.call_later(FILL_EVERY, self._see_that_it_ends, utterance, ear)
+
+    def _resume(self, utterance: _Utterance) -> None:
+        self.guessed(None)
+        utterance.reading = utterance.said = None
+        if utterance.passed:
+            # "Mm-hm, but ...": what we took for nothing goes on.
+            utterance.passed, utterance.contested = False, True
+            self._manners.hold()
+
+    def _stop(self, utterance: _Utterance, ear: Ear) -> None:
+        self._utterance = None
+        utterance.over, utterance.silence = True, ear.silence
+        self._undecided += utterance.contested
+        if utterance.reading is None and not utterance.passed:
+            # Cut off in mid-speech, for its length.
+            utterance.reading = self._read(utterance, ear)
+        if not utterance.contested and not utterance.passed:
+            self._tell_end(utterance)
+
+    # What it says.
+
+    def _read(self, utterance: _Utterance, ear: Ear) -> asyncio.Task[None]:
+        reading = asyncio.create_task(
+            self._find_out(utterance, ear.speech(), ear.rate), name="reading"
+        )
+        self._readings.add(reading)
+        reading.add_done_callback(self._readings.discard)
+        return reading
+
+    async def _find_out(self, utterance: _Utterance, pcm: bytes, rate: int) -> None:
+        judging = asyncio.create_task(self._judged(pcm, rate))
+        try:
+            transcript = await self._transcribe(pcm, rate)
+            finished = judging.result() if judging.done() else None
+        finally:
+            judging.cancel()
+        fresh = utterance.reading is asyncio.current_task()
+        if utterance.contested:
+            self._weigh(utterance, transcript.text, silent=fresh)
+            if utterance.over and not utterance.contested:
+                self._undecided -= 1
+        if fresh and not utterance.contested and not utterance.passed:
+            utterance.said = transcript
+            if utterance.over:
+                self.tell_text(transcript.text)
+            else:
+                self._expect_end(transcript.text, finished)
+
+    async def _judged(self, pcm: bytes, rate: int) -> float | None:
+        return None if self._judge is None else await self._judge(pcm, rate)
+
+    def _weigh(self, utterance: _Utterance, text: str, *, silent: bool) -> None:
+        """What a voice wants that is heard while we think or speak."""
+        claim = turns.claim(text, self._ai.language, self._manners.unheard())
+        if claim is Claim.FLOOR:
+            utterance.contested = False
+            self.tell(VADUserStartedSpeakingFrame())
+            if utterance.over:
+                self._tell_end(utterance)
+        elif silent:
+            utterance.contested, utterance.passed = False, True
+            if self._utterance in (None, utterance):
+                self._manners.go_on()
+            if claim is Claim.ACKNOWLEDGEMENT:
+                logger.info("[STT] while we speak: {}", text)
+                self.tell(UserBackchannelFrame(text, CALLER, time_now_iso8601()))
+
+    def _expect_end(self, text: str, finished: float | None) -> None:
+        """The caller pauses after these words: is this his turn?"""
+        if turns.is_nothing(text, self._ai.language):
+            return
+        wait = turns.patience(
+            text, self._ai.language, finished, self.dictating, self._config
+        )
+        self._manners.patience(wait)
+        if wait <= self._config.unsure:
+            self.guessed(text)
+
+    async def _transcribe(self, pcm: bytes, rate: int) -> Transcript:
+        for recogniser in self._standing.order(self._recognisers):
+            try:
+                transcript = await recogniser.transcribe(pcm, rate, self._ai.hears)
+            except ProviderError as error:
+                self._standing.failed(recogniser.name, error.cause)
+                self.troubled("stt", recogniser.name, error)
+                continue
+            self._standing.worked(recogniser.name)
             self._stopwatch.transcribed(transcript.seconds)
             logger.info("[STT] {:.2f} s: {}", transcript.seconds, transcript.text)
-        await self.push_frame(
-            TranscriptionFrame(
-                transcript.text, "caller", time_now_iso8601(), finalized=True
-            )
-        )
+            return transcript
+        self.deaf()
+        return Transcript("", self._ai.hears, 0.0)
 
-    def _drop(self) -> None:
-        if self._decoding is not None:
-            self._decoding.cancel()
-            self._decoding = None
+    # News for the pipeline, in order.
 
-    async def _stop(self) -> None:
-        self._drop()
-        for telling in list(self._telling):
-            await self.cancel_task(telling)
+    def _tell_end(self, utterance: _Utterance) -> None:
+        self._stopwatch.caller_stopped(utterance.silence)
+        self.tell(VADUserStoppedSpeakingFrame(stop_secs=utterance.silence))
+        if utterance.said is not None:
+            self.tell_text(utterance.said.text)

@@ -11,6 +11,8 @@ from typing import Protocol
 from pipecat.frames.frames import FunctionCallFromLLM
 from pipecat.processors.aggregators.llm_context import LLMContext
 
+from agent.calls.passage import Passage as Passage
+
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
@@ -66,15 +68,6 @@ class Voice(Protocol):
 
     def speak(self, text: str) -> AsyncIterator[bytes]:
         """16-bit mono samples, whole ones in each piece, as soon as they are made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """Something that a document says."""
-
-    document: str
-    text: str
-    score: float
 
 
 class Knowledge(Protocol):

@@ -15,19 +15,22 @@ class Stopwatch:
 
     _stopped: float | None = None
     """When the caller fell silent: before the silence that proved it."""
-    _transcribed: float | None = None
+    _decoding: float | None = None
+    """Seconds of the last utterance's."""
     _turn_over: float | None = None
     _first_token: float | None = None
     _parts: dict[str, float] = field(default_factory=dict)
 
     def caller_stopped(self, silence: float) -> None:
         self._stopped = time.monotonic() - silence
-        self._transcribed = self._turn_over = self._first_token = None
+        self._turn_over = self._first_token = None
         self._parts = {"silence": silence}
+        if self._decoding is not None:
+            self._parts["stt"] = self._decoding
 
     def transcribed(self, seconds: float) -> None:
-        self._transcribed = time.monotonic()
-        self._parts["stt"] = seconds
+        """Often before it is known that he has stopped."""
+        self._decoding = self._parts["stt"] = seconds
         metrics.stt_seconds.observe(seconds)
 
     def asked(self) -> None:

@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
+from .seams import Transcript
+
 RATE = 16000
 _FULL_WINDOW = 30.0
 _HOP = 160
@@ -42,18 +44,11 @@ class WhisperConfig:
     """Priority of the decoding threads below the loop that moves audio."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    text: str
-    language: str
-    seconds: float
-    """Of decoding, not of speech."""
-
-
 class Whisper:
     def __init__(self, config: WhisperConfig) -> None:
         from faster_whisper import WhisperModel
 
+        self.name = f"whisper.{config.folder.name.removeprefix('whisper-')}"
         self._config = config
         self._model: Any = WhisperModel(
             str(config.folder),

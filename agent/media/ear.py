@@ -1,16 +1,21 @@
 """What the caller says: decoded, gated into speech, kept until it is transcribed."""
 
+import math
+import time
 from collections.abc import Callable
 
+from agent.calls.heard import Heard
 from agent.wire.audio import Codec
 
 from . import vad
 from .audio import DECODE, Resampler
-from .gate import Gate, GateConfig, Heard
+from .gate import Gate, GateConfig
 from .noise import MakeFilter
 
 PRE_ROLL = 0.4
 """Seconds kept from before the onset: a soft first consonant is below every gate."""
+GAP = 0.15
+"""Seconds without a frame that are more than jitter."""
 
 
 class Ear:
@@ -19,8 +24,9 @@ class Ear:
         codec: Codec,
         detector: vad.Vad,
         config: GateConfig,
-        on_heard: Callable[[Heard], None],
         noise: MakeFilter | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.gate = Gate(config)
         self.rate = codec.rate
@@ -28,12 +34,19 @@ class Ear:
         self._narrow = Resampler(vad.RATE)
         self._listener = detector.listen(self._on_window)
         self._noise = noise(codec.rate, self._detect) if noise else None
-        self._on_heard = on_heard
+        self._clock = clock
+        self.heard_at = -math.inf
+        """When the last frame came."""
+        self._filled_until = -math.inf
+        self.on_heard: Callable[[Heard], None] = lambda what: None
         self._speech = bytearray()
         self._pre_roll = 2 * int(PRE_ROLL * codec.rate)
 
     def hear(self, payload: bytes) -> None:
-        pcm = self._decode(payload)
+        self.heard_at = self._clock()
+        self._take(self._decode(payload))
+
+    def _take(self, pcm: bytes) -> None:
         self._speech += pcm
         if not self.gate.open and len(self._speech) > 2 * self._pre_roll:
             del self._speech[: -self._pre_roll]
@@ -41,6 +54,19 @@ class Ear:
             self._detect(pcm)
         else:
             self._noise.hear(pcm)
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the caller was last heard."""
+        return self.gate.silence
+
+    def fill(self) -> None:
+        """Silence for the time in which no frame came: a phone that suppresses silence
+        would else never finish what its owner has begun to say."""
+        missing = self._clock() - max(self.heard_at, self._filled_until)
+        if missing >= GAP:
+            self._filled_until = self._clock()
+            self._take(bytes(2 * int(missing * self.rate)))
 
     def speech(self) -> bytes:
         """16-bit samples at `rate`, from a little before the onset until now."""
@@ -60,6 +86,6 @@ class Ear:
             return
         if heard is Heard.ONSET:
             del self._speech[: -self._pre_roll]
-        self._on_heard(heard)
+        self.on_heard(heard)
         if heard is Heard.STOP:
             del self._speech[: -self._pre_roll]

@@ -7,20 +7,10 @@ No clock: a window is 32 ms of the caller's audio.
 """
 
 from dataclasses import dataclass
-from enum import Enum
+
+from agent.calls.heard import Heard
 
 WINDOW_SECONDS = 0.032
-
-
-class Heard(Enum):
-    ONSET = "onset"
-    """Perhaps speech. Followed by SPEECH or FALSE_ALARM."""
-    SPEECH = "speech"
-    FALSE_ALARM = "false alarm"
-    PAUSE = "pause"
-    """Silent for a moment. Followed by RESUME or STOP."""
-    RESUME = "resume"
-    STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +27,8 @@ class GateConfig:
     """Seconds of silence after which transcription starts."""
     stop: float = 0.5
     """Seconds of silence that end an utterance."""
-    stop_unfinished: float = 1.1
-    """The same, when the caller does not sound as if he had finished (endings.py)."""
+    long: float = 0.8
+    """Seconds of voice after which it is worth knowing what is being said."""
     longest: float = 60.0
     """Seconds after which an utterance ends even if the caller speaks on."""
 
@@ -47,7 +37,8 @@ class Gate:
     def __init__(self, config: GateConfig) -> None:
         self.config = config
         self.stop = config.stop
-        """Of this pause: a hint may stretch or shorten it."""
+        """Of this pause: who knows what was said may stretch or shorten it."""
+        self._long = round(config.long / WINDOW_SECONDS)
         self._speaking = False
         self._paused = False
         self._voiced = 0
@@ -59,6 +50,11 @@ class Gate:
     def open(self) -> bool:
         """Something is being heard, or suspected."""
         return self._voiced > 0
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the caller was last heard."""
+        return self._silent * WINDOW_SECONDS
 
     @property
     def paused(self) -> bool:
@@ -95,22 +91,23 @@ class Gate:
 
     def _while_speaking(self, voiced: bool) -> Heard | None:
         self._voiced += 1
-        silence = self._silent * WINDOW_SECONDS
         if self._voiced * WINDOW_SECONDS >= self.config.longest:
             return self._stop()
         if voiced and self._paused:
             self._paused = False
             self.stop = self.config.stop
             return Heard.RESUME
-        if silence >= self.stop:
+        if self.silence >= self.stop:
             return self._stop()
-        if silence >= self.config.pause and not self._paused:
+        if self.silence >= self.config.pause and not self._paused:
             self._paused = True
             return Heard.PAUSE
+        if self._voiced == self._long and not self._paused:
+            return Heard.LONG
         return None
 
     def _stop(self) -> Heard:
         self._speaking = self._paused = False
-        self._voiced = self._silent = 0
+        self._voiced = 0
         self.stop = self.config.stop
         return Heard.STOP

@@ -77,6 +77,7 @@ class Mouth:
         self._marked_until = 0.0
         self._mark_due = False
         self._paused = False
+        self._kept = False
         self._asked = False
         """GET_STATUS is on its way, and nothing that would change the answer."""
         self._silent_until = 0.0
@@ -122,7 +123,7 @@ class Mouth:
 
     def pause(self) -> None:
         """Silence, for now: the caller may have begun to speak."""
-        if self._paused or self.unheard <= 0:
+        if self._paused or self._kept or self.unheard <= 0:
             return
         self._paused = True
         if self._can_pause:
@@ -131,13 +132,23 @@ class Mouth:
         else:
             self._take_back()
 
-    def resume(self) -> None:
-        if not self._paused:
+    def keep(self) -> None:
+        """Silence, for as long as it takes to understand why the caller speaks: what
+        he has not heard of us, and what comes meanwhile, is said at `resume`."""
+        if self._kept:
             return
-        self._paused = False
-        if self._can_pause:
-            self._playout.continued(now=self._clock())
-            self._command(commands.Continue())
+        if self._sent > self.heard:
+            self._take_back()
+        self.resume()
+        self._kept = True
+
+    def resume(self) -> None:
+        self._kept = False
+        if self._paused:
+            self._paused = False
+            if self._can_pause:
+                self._playout.continued(now=self._clock())
+                self._command(commands.Continue())
         self._wake.set()
 
     def mark_reached(self, mark: str) -> None:
@@ -175,12 +186,6 @@ class Mouth:
     def hang_up(self) -> None:
         self._command(commands.Hangup())
 
-    async def until(self, position: float) -> None:
-        """Returns when the caller has heard everything before `position`."""
-        # Polled, since the clock may be paused or put right meanwhile.
-        while (left := position - self.heard) > 0.001:  # noqa: ASYNC110
-            await asyncio.sleep(max(left, 0.02))
-
     async def run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._wake.set()
@@ -197,6 +202,10 @@ class Mouth:
 
     async def _write_ahead(self) -> None:
         if self._paused:
+            return
+        if self._kept:
+            if self._fill:
+                await self._write_silence()
             return
         if len(self._pending) >= self._frame:
             await self._drop_silence()
@@ -267,7 +276,7 @@ class Mouth:
         self._recent.append((self._sent, chunk))
 
     def _take_back(self) -> None:
-        """A pause for those who know none: flush, and keep what was not heard."""
+        """Flush, and keep what was not heard."""
         heard = self.heard
         unheard = bytearray()
         for end, chunk in self._recent:
@@ -277,6 +286,7 @@ class Mouth:
         self._command(commands.Flush())
         self._forget_sent(heard)
         self._pending[:0] = unheard
+        self._mark_due = True
 
     def _forget_sent(self, heard: float) -> None:
         self._asked = False

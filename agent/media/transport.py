@@ -1,92 +1,34 @@
-"""Where sound meets pipecat.
+"""Where sound leaves pipecat.
 
-Caller audio does not walk through the pipeline frame by frame: 50 frames a second
-through ten processors that ignore them cost more than everything else together
-(docs/performance.md). CallerAudio pushes what the pipeline wants to know: that the
-caller speaks, pauses with this much said, is done. AgentAudio gives the mouth what
-the TTS made, and releases every other frame when the caller has heard what came before
-it, so that the context holds what was heard and BotStopped means what it says.
+Caller audio never enters it: 50 frames a second through ten processors that ignore them
+cost more than everything else together (docs/performance.md); the ear tells what it
+notices. AgentAudio gives the mouth what the voice made, and releases every other frame
+when the caller has heard what came before it, so that the context holds what was heard
+and BotStopped means what it says.
 """
 
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 
-from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     CancelFrame,
     EndFrame,
     Frame,
-    InputAudioRawFrame,
-    InputDTMFFrame,
     InterruptionFrame,
     StartFrame,
     SystemFrame,
     TTSAudioRawFrame,
     TTSStoppedFrame,
     TTSTextFrame,
-    VADUserStartedSpeakingFrame,
-    VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from .audio import Resampler
-from .ear import Ear
-from .gate import Heard
 from .mouth import Mouth
-
-
-class CallerAudio(FrameProcessor):
-    """First in the pipeline. Told by the ear, on the loop."""
-
-    def __init__(self) -> None:
-        super().__init__(name="CallerAudio")
-        self._news: asyncio.Queue[Frame] = asyncio.Queue()
-        self._teller: asyncio.Task[None] | None = None
-
-    def heard(self, what: Heard, ear: Ear) -> None:
-        config = ear.gate.config
-        match what:
-            case Heard.SPEECH:
-                frame: Frame = VADUserStartedSpeakingFrame(start_secs=config.confirm)
-            case Heard.PAUSE:
-                # The whole utterance so far, not a 20 ms frame: the transcriber
-                # takes it and passes nothing on.
-                frame = InputAudioRawFrame(
-                    audio=ear.speech(), sample_rate=ear.rate, num_channels=1
-                )
-            case Heard.STOP:
-                frame = VADUserStoppedSpeakingFrame(stop_secs=config.stop)
-            case _:
-                return
-        self._news.put_nowait(frame)
-
-    def digit(self, key: str) -> None:
-        if key in "0123456789*#":  # A-D exist, and pipecat does not know them
-            self._news.put_nowait(InputDTMFFrame(KeypadEntry(key)))
-
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        await super().process_frame(frame, direction)
-        await self.push_frame(frame, direction)
-        if isinstance(frame, StartFrame):
-            self._teller = self.create_task(self._tell(), "news")
-        elif isinstance(frame, EndFrame | CancelFrame):
-            await self._stop()
-
-    async def cleanup(self) -> None:
-        await super().cleanup()  # type: ignore[no-untyped-call]
-        await self._stop()
-
-    async def _stop(self) -> None:
-        if self._teller is not None:
-            teller, self._teller = self._teller, None
-            await self.cancel_task(teller)
-
-    async def _tell(self) -> None:
-        while True:
-            await self.push_frame(await self._news.get())
 
 
 @dataclass(slots=True)
@@ -180,6 +122,7 @@ class AgentAudio(FrameProcessor):
         self._mouth.interrupt()
         self._resampler.rest()
         held, self._held = self._held, deque()
+        self._news.set()
         self._sentence_start = self._mouth.position
         for item in held:
             if item.position <= heard or not item.frame.interruptible:
@@ -188,18 +131,30 @@ class AgentAudio(FrameProcessor):
 
     async def _release(self) -> None:
         while True:
-            if not self._held:
-                self._news.clear()
+            self._news.clear()
+            left = self._held[0].position - self._mouth.heard if self._held else inf
+            if left > 0.001:
+                # Again and again, since the clock may be paused or put right meanwhile.
+                await self._news_within(max(left, 0.02))
+                continue
+            item = self._held.popleft()
+            if self._ends_speech(item):
+                await self._fall_silent()
+            await self.push_frame(item.frame)
+
+    def _ends_speech(self, item: _Held) -> bool:
+        """Nothing is to be heard behind it."""
+        return isinstance(item.frame, EndFrame) or (
+            isinstance(item.frame, TTSStoppedFrame)
+            and self._mouth.position <= item.position
+        )
+
+    async def _news_within(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(None if seconds == inf else seconds):
                 await self._news.wait()
-            item = self._held[0]
-            await self._mouth.until(item.position)
-            # An interruption may have emptied the queue while we waited.
-            if self._held and self._held[0] is item:
-                self._held.popleft()
-                last = not self._held and isinstance(item.frame, TTSStoppedFrame)
-                if last or isinstance(item.frame, EndFrame):
-                    await self._fall_silent()
-                await self.push_frame(item.frame)
+        except TimeoutError:
+            pass
 
     async def _fall_silent(self) -> None:
         if self._speaking:

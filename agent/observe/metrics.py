@@ -29,12 +29,12 @@ call_seconds = Histogram("offhook_call_seconds", "Length of a call.", buckets=_C
 
 stt_seconds = Histogram(
     "offhook_stt_seconds",
-    "From the end of the caller's speech to its text.",
+    "What a recogniser took for an utterance; mostly while it was not over yet.",
     buckets=_LATENCY,
 )
 llm_first_token_seconds = Histogram(
     "offhook_llm_first_token_seconds",
-    "From the request to the model's first token.",
+    "From the end of the caller's turn to the model's first token.",
     buckets=_LATENCY,
 )
 tts_first_audio_seconds = Histogram(
@@ -48,7 +48,21 @@ reply_seconds = Histogram(
     " Asterisk.",
     buckets=_LATENCY,
 )
+provider_errors = Counter(
+    "offhook_provider_errors",
+    "Failures of ears, mind or voice, by who failed and why.",
+    ["stage", "provider", "cause"],
+)
+llm_tokens = Counter(
+    "offhook_llm_tokens", "Tokens that models read and wrote.", ["model", "kind"]
+)
 barge_in = Counter("offhook_barge_in", "Times that a caller interrupted the AI.")
+
+tool_uses = Counter(
+    "offhook_tool_uses",
+    "Times that an AI wanted to use a tool, and what became of it.",
+    ["tool", "outcome"],
+)
 
 backlogs = Counter(
     "offhook_backlogs", "Times that Asterisk's queue was longer than it should be."

@@ -1,8 +1,9 @@
-"""Calls as they happen, kept: their beginning, each turn, each tool use, their end.
+"""Calls as they happen, kept: their beginning, turns, tool uses, troubles, end.
 
 Every method is one short transaction, and raises StorageError if it fails.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from agent.calls.call import Call, CallEnd, Direction, EndReason
 from agent.calls.record import CallRecord, ListedCall, Recording, Track
-from agent.calls.transcript import Speaker, ToolUse, Turn
+from agent.calls.transcript import Speaker, ToolUse, Trouble, Turn
 
 from .database import Database
 from .errors import StorageError
-from .tables import CallRow, RecordingRow, ToolUseRow, TurnRow
+from .tables import CallRow, RecordingRow, ToolUseRow, TroubleRow, TurnRow, storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Calls:
                     codec=call.codec,
                     dialect=call.dialect,
                     end_detail="",
+                    variables=_storable(call.variables),
                 )
             )
 
@@ -93,8 +95,35 @@ class Calls:
                     started_at=use.started_at,
                     milliseconds=use.milliseconds,
                     failed=use.failed,
+                    refused=use.refused,
                 )
             )
+
+    async def add_trouble(self, call_id: str, trouble: Trouble) -> None:
+        async with self._database.session(f"add a trouble to {call_id!r}") as session:
+            await _row(session, call_id)
+            last = func.coalesce(func.max(TroubleRow.number), 0)
+            number = await session.scalar(
+                select(last + 1).where(TroubleRow.call_id == call_id)
+            )
+            session.add(
+                TroubleRow(
+                    call_id=call_id,
+                    number=number,
+                    stage=trouble.stage,
+                    provider=trouble.provider,
+                    cause=trouble.cause,
+                    detail=trouble.detail,
+                    at=trouble.at,
+                    remedy=trouble.remedy,
+                )
+            )
+
+    async def keep_variables(self, call_id: str, variables: Mapping[str, str]) -> None:
+        """In place of those that were kept before."""
+        async with self._database.session(f"keep variables of {call_id!r}") as session:
+            row = await _row(session, call_id)
+            row.variables = _storable(variables)
 
     async def end(self, call_id: str, end: CallEnd) -> None:
         """The first end stays: ending a call that is over changes nothing."""
@@ -122,6 +151,11 @@ class Calls:
                 .where(ToolUseRow.call_id == call_id)
                 .order_by(ToolUseRow.number)
             )
+            troubles = await session.scalars(
+                select(TroubleRow)
+                .where(TroubleRow.call_id == call_id)
+                .order_by(TroubleRow.number)
+            )
             recordings = await session.scalars(
                 select(RecordingRow)
                 .where(RecordingRow.call_id == call_id)
@@ -132,7 +166,9 @@ class Calls:
                 end=_end(row),
                 turns=tuple(_turn(turn) for turn in turns),
                 tool_uses=tuple(_tool_use(use) for use in tool_uses),
+                troubles=tuple(_trouble(trouble) for trouble in troubles),
                 recordings=tuple(_recording(recording) for recording in recordings),
+                variables=row.variables,
             )
 
     async def newest(
@@ -186,6 +222,10 @@ async def _row(session: AsyncSession, call_id: str) -> CallRow:
     return row
 
 
+def _storable(variables: Mapping[str, str]) -> dict[str, str]:
+    return {storable(name): storable(value) for name, value in variables.items()}
+
+
 def _call(row: CallRow) -> Call:
     return Call(
         id=row.id,
@@ -225,6 +265,18 @@ def _tool_use(row: ToolUseRow) -> ToolUse:
         started_at=row.started_at,
         milliseconds=row.milliseconds,
         failed=row.failed,
+        refused=row.refused,
+    )
+
+
+def _trouble(row: TroubleRow) -> Trouble:
+    return Trouble(
+        stage=row.stage,
+        provider=row.provider,
+        cause=row.cause,
+        detail=row.detail,
+        at=row.at,
+        remedy=row.remedy,
     )
 
 

@@ -18,6 +18,8 @@ from sqlalchemy import (
     MetaData,
     Text,
     TypeDecorator,
+    UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -47,18 +49,21 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
 
+def storable(words: str) -> str:
+    """Half surrogate pairs, which no database takes, and NUL, which PostgreSQL
+    does not, become U+FFFD."""
+    whole = words.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 class Words(TypeDecorator[str]):
-    """Text from callers and models. Half surrogate pairs, which no database
-    takes, and NUL, which PostgreSQL does not, become U+FFFD."""
+    """Text from callers and models."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        if value is None:
-            return None
-        storable = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return storable.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        return None if value is None else storable(value)
 
 
 class Table(DeclarativeBase):
@@ -94,6 +99,7 @@ class CallRow(Table):
     ended_at: Mapped[datetime | None]
     end_reason: Mapped[str | None]
     end_detail: Mapped[str]
+    variables: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
     __table_args__ = (
         Index(None, "started_at", "id"),
@@ -132,6 +138,23 @@ class ToolUseRow(Table):
     started_at: Mapped[datetime]
     milliseconds: Mapped[float]
     failed: Mapped[bool]
+    refused: Mapped[bool] = mapped_column(server_default=false())
+
+
+class TroubleRow(Table):
+    __tablename__ = "troubles"
+
+    call_id: Mapped[str] = mapped_column(
+        ForeignKey(CallRow.id, ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Counts from 1 within the call."""
+    stage: Mapped[str]
+    provider: Mapped[str]
+    cause: Mapped[str]
+    detail: Mapped[str]
+    at: Mapped[datetime]
+    remedy: Mapped[str]
 
 
 class RecordingRow(Table):
@@ -148,3 +171,43 @@ class RecordingRow(Table):
     seconds: Mapped[float]
     sha256: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class DocumentRow(Table):
+    """A document in a collection that AIs search."""
+
+    __tablename__ = "knowledge_documents"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    collection: Mapped[str]
+    name: Mapped[str]
+    sha256: Mapped[str]
+    language: Mapped[str]
+    added_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("collection", "name"),
+        # No number comes back: what is kept in memory is known by them.
+        {"sqlite_autoincrement": True},
+    )
+
+
+class PassageRow(Table):
+    """Beside it each database keeps its own index of `words`: see words_index.py."""
+
+    __tablename__ = "knowledge_passages"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    document_id: Mapped[int] = mapped_column(
+        ForeignKey(DocumentRow.id, ondelete="CASCADE"), index=True
+    )
+    number: Mapped[int]
+    """Counts from 1 within the document."""
+    text: Mapped[str]
+    words: Mapped[str]
+    """The text as it is searched (words.py)."""
+    vector_model: Mapped[str | None]
+    vector: Mapped[bytes | None]
+    """32-bit floats, little-endian; last, so that nobody reads past it."""
+
+    __table_args__ = ({"sqlite_autoincrement": True},)

@@ -1,9 +1,9 @@
-"""/calls: what calls there are and were, one in full, and hanging one up."""
+"""/calls: what calls there are and were, one in full; hold, resume and hang-up."""
 
 import base64
 import binascii
 from datetime import datetime
-from typing import Annotated, Protocol
+from typing import Annotated, NoReturn, Protocol
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
@@ -19,6 +19,14 @@ class Live(Protocol):
 
     def end(self, call_id: str) -> bool:
         """Hangs up; False when no such call is up."""
+        ...
+
+    def hold(self, call_id: str) -> bool:
+        """The AI falls silent and waits; False when no such call is up."""
+        ...
+
+    def resume(self, call_id: str) -> bool:
+        """The AI is back; False when no such call is up."""
         ...
 
 
@@ -86,8 +94,48 @@ async def hang_up(
     live: Annotated[Live, Depends(_live)],
 ) -> Response:
     """Hangs up. The call is over some moments after the answer."""
-    if live.end(call_id):
-        return Response(status_code=202)
+    if not live.end(call_id):
+        await _explain(call_id, calls)
+    return Response(status_code=202)
+
+
+@router.post(
+    "/{call_id}/hold",
+    status_code=202,
+    response_class=Response,
+    responses=documented(404, 409),
+)
+async def hold(
+    call_id: str,
+    calls: Annotated[Calls, Depends(_calls)],
+    live: Annotated[Live, Depends(_live)],
+) -> Response:
+    """The AI falls silent at once and waits: nobody is asked whether he is there, and
+    nothing that is heard is written down. Again: nothing changes."""
+    if not live.hold(call_id):
+        await _explain(call_id, calls)
+    return Response(status_code=202)
+
+
+@router.post(
+    "/{call_id}/resume",
+    status_code=202,
+    response_class=Response,
+    responses=documented(404, 409),
+)
+async def resume(
+    call_id: str,
+    calls: Annotated[Calls, Depends(_calls)],
+    live: Annotated[Live, Depends(_live)],
+) -> Response:
+    """The end of a hold. Without one: nothing changes."""
+    if not live.resume(call_id):
+        await _explain(call_id, calls)
+    return Response(status_code=202)
+
+
+async def _explain(call_id: str, calls: Calls) -> NoReturn:
+    """Why nothing can be done to a call that is not up here."""
     record = await calls.get(call_id)
     if record is None:
         raise HTTPException(404, f"there is no call {call_id!r}")

@@ -85,6 +85,16 @@ class ToolUseShape(BaseModel):
     started_at: datetime
     milliseconds: float
     failed: bool
+    refused: bool = Field(description="The AI's policy said no.")
+
+
+class TroubleShape(BaseModel):
+    stage: str = Field(description="stt, llm, tts or tool.")
+    provider: str = Field(description="`<provider>.<model>`.")
+    cause: str = Field(description="One word, e.g. throttled.")
+    detail: str
+    at: datetime
+    remedy: str = Field(description="What was done about it.")
 
 
 class RecordingShape(BaseModel):
@@ -100,7 +110,9 @@ class RecordingShape(BaseModel):
 class CallDetail(CallSummary):
     turns: list[TurnShape]
     tool_uses: list[ToolUseShape]
+    troubles: list[TroubleShape]
     recordings: list[RecordingShape]
+    variables: dict[str, str] = Field(description="What is known in the call.")
 
     @classmethod
     def of_record(cls, record: CallRecord) -> "CallDetail":
@@ -126,8 +138,20 @@ class CallDetail(CallSummary):
                     started_at=use.started_at,
                     milliseconds=use.milliseconds,
                     failed=use.failed,
+                    refused=use.refused,
                 )
                 for use in record.tool_uses
+            ],
+            troubles=[
+                TroubleShape(
+                    stage=trouble.stage,
+                    provider=trouble.provider,
+                    cause=trouble.cause,
+                    detail=trouble.detail,
+                    at=trouble.at,
+                    remedy=trouble.remedy,
+                )
+                for trouble in record.troubles
             ],
             recordings=[
                 RecordingShape(
@@ -141,4 +165,5 @@ class CallDetail(CallSummary):
                 )
                 for recording in record.recordings
             ],
+            variables=dict(record.variables),
         )

@@ -31,6 +31,10 @@ router = APIRouter()
 # It becomes a file's name and a line in a log.
 _CALL_ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LONGEST_NUMBER = 64
+_OURS = ("call_id", "from", "to", "ai", "direction")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
+_LONGEST_VALUE = 256
+_MOST_VARIABLES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ async def telephony(websocket: WebSocket) -> None:
     ais: AIs = state.ais
     asked = websocket.query_params
     call_id = asked.get("call_id") or secrets.token_hex(8)
-    if not _knows(websocket, state.telephony):
+    if not knows(websocket.headers, state.telephony):
         await _refuse(websocket, 401, "unauthorised")
         return
     if not _CALL_ID.fullmatch(call_id):
@@ -109,6 +113,7 @@ async def telephony(websocket: WebSocket) -> None:
         logger.error("call {} refused: {}", call_id, error)
         await _refuse(websocket, 404, "unknown_ai")
         return
+    variables = _variables(asked)
     call = Call(
         id=call_id,
         caller=asked.get("from", "")[:_LONGEST_NUMBER],
@@ -118,9 +123,17 @@ async def telephony(websocket: WebSocket) -> None:
         else Direction.INBOUND,
         ai=ai.name,
         started_at=datetime.now(UTC),
+        variables=variables,
     )
+    try:
+        wanted = ai.overridden(variables)
+        state.parts.providers.check(wanted)
+    except AIError as error:
+        # A call is worth more than its wish for another voice.
+        logger.error("call {}: {}; it goes on without", call_id, error)
+        wanted = ai
     parts: Parts = state.parts
-    session = Session(call, ai, AsgiSocket(websocket), parts)
+    session = Session(call, wanted, AsgiSocket(websocket), parts)
     live.add(session)
     try:
         offered = websocket.scope.get("subprotocols", [])
@@ -130,10 +143,21 @@ async def telephony(websocket: WebSocket) -> None:
         live.remove(session)
 
 
-def _knows(websocket: WebSocket, config: TelephonyConfig) -> bool:
+def _variables(asked: Mapping[str, str]) -> dict[str, str]:
+    """What the dialplan tells besides; what is no name is not taken."""
+    named = [
+        (name, value[:_LONGEST_VALUE])
+        for name, value in asked.items()
+        if name not in _OURS and _VARIABLE.fullmatch(name)
+    ]
+    return dict(named[:_MOST_VARIABLES])
+
+
+def knows(headers: Mapping[str, str], config: TelephonyConfig) -> bool:
+    """Whether this is our Asterisk."""
     if not config.password:
         return True
-    kind, _, encoded = websocket.headers.get("authorization", "").partition(" ")
+    kind, _, encoded = headers.get("authorization", "").partition(" ")
     try:
         given = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):

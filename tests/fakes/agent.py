@@ -1,6 +1,6 @@
 """An agent on fakes: its models are scripted, its voice detector is real."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,13 +8,14 @@ from pathlib import Path
 
 from agent.calls.ai import AI
 from agent.calls.call import Call, CallEnd, Direction
-from agent.calls.transcript import ToolUse, Turn
-from agent.conversation.providers import LlmConfig, Providers
-from agent.conversation.speech import SpeechConfig
+from agent.calls.transcript import ToolUse, Trouble, Turn
+from agent.conversation.catalogue import Api, Endpoint
+from agent.conversation.providers import Providers, ProvidersConfig
 from agent.media.gate import GateConfig
 from agent.media.vad import Vad
 from agent.session import Parts
 from tests.fakes.provider import FakeProvider, FakeRecogniser, Running
+from tests.fakes.toolbox import no_toolbox
 
 
 @dataclass
@@ -24,6 +25,8 @@ class FakeRecords:
     calls: list[Call] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     tool_uses: list[ToolUse] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
     ends: list[CallEnd] = field(default_factory=list)
 
     async def begin(self, call: Call) -> None:
@@ -34,6 +37,12 @@ class FakeRecords:
 
     async def add_tool_use(self, call_id: str, use: ToolUse) -> None:
         self.tool_uses.append(use)
+
+    async def add_trouble(self, call_id: str, trouble: Trouble) -> None:
+        self.troubles.append(trouble)
+
+    async def keep_variables(self, call_id: str, variables: Mapping[str, str]) -> None:
+        self.variables = dict(variables)
 
     async def end(self, call_id: str, end: CallEnd) -> None:
         self.ends.append(end)
@@ -61,13 +70,12 @@ class Agent:
 async def agent_on_fakes(models_folder: Path) -> AsyncIterator[Agent]:
     provider, recogniser, records = FakeProvider(), FakeRecogniser(), FakeRecords()
     async with Running(provider.app()) as url:
+        minds = {"fake": Endpoint(Api.OPENAI, f"{url}/v1")}
+        config = ProvidersConfig(minds, engine_model="fake.m")
         providers = Providers(
-            {"fake": LlmConfig(f"{url}/v1", "", "m")},
-            "fake",
-            SpeechConfig(f"{url}/v1", rate=8000, asks_rate=True),
-            recogniser,
+            config.with_piper(f"{url}/v1", ["en_US-joe-medium"]), recogniser
         )
         vad = Vad(models_folder / "silero-vad" / "silero_vad.onnx")
-        parts = Parts(vad, GateConfig(), providers, records)
+        parts = Parts(vad, GateConfig(), providers, no_toolbox(), records)
         yield Agent(provider, recogniser, records, parts)
         await providers.close()

@@ -105,6 +105,7 @@ class FakeRecogniser:
     """Understands what the script says that was said."""
 
     texts: list[str] = field(default_factory=list)
+    name: str = "fake.ears"
     heard: list[float] = field(default_factory=list)
     """Seconds of speech that it was given."""
 

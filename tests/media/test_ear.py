@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.calls.heard import Heard
 from agent.media.audio import DECODE, ENCODE, Resampler
 from agent.media.ear import Ear
-from agent.media.gate import GateConfig, Heard
+from agent.media.gate import GateConfig
 from agent.media.vad import Vad
 from agent.wire.audio import codec
 
@@ -20,9 +21,8 @@ def vad(models_folder):
 def play(vad, payload, name="ulaw"):
     """What was heard, and the speech as it was at each news."""
     news = []
-    ear = Ear(
-        codec(name), vad, GateConfig(), lambda what: news.append((what, ear.speech()))
-    )
+    ear = Ear(codec(name), vad, GateConfig())
+    ear.on_heard = lambda what: news.append((what, ear.speech()))
     size = codec(name).frame_bytes()
     for at in range(0, len(payload), size):
         ear.hear(payload[at : at + size])
@@ -91,7 +91,8 @@ async def test_only_the_voice_detector_hears_the_filtered_sound(vad):
         made.append(Silencer(rate, take))
         return made[0]
 
-    ear = Ear(codec("ulaw"), vad, GateConfig(), news.append, make)
+    ear = Ear(codec("ulaw"), vad, GateConfig(), make)
+    ear.on_heard = news.append
     for at in range(0, len(SPEECH), 160):
         ear.hear(SPEECH[at : at + 160])
         vad.tick()
@@ -100,3 +101,29 @@ async def test_only_the_voice_detector_hears_the_filtered_sound(vad):
     assert DECODE["ulaw"](SPEECH).endswith(ear.speech()[-6400:])
     ear.close()
     assert made[0].closed
+
+
+async def test_a_phone_that_sends_no_silence_has_finished_all_the_same(vad):
+    now = 100.0
+    ear = Ear(codec("ulaw"), vad, GateConfig(), clock=lambda: now)
+    news = []
+    ear.on_heard = news.append
+    for at in range(0, len(SPEECH), 160):
+        ear.hear(SPEECH[at : at + 160])
+        vad.tick()
+        now += 0.02
+    for _ in range(8):
+        now += 0.2
+        ear.fill()
+        vad.tick()
+    assert news[-1] is Heard.STOP
+
+
+async def test_jitter_is_no_gap(vad):
+    now = 100.0
+    ear = Ear(codec("ulaw"), vad, GateConfig(), clock=lambda: now)
+    ear.hear(SILENCE)
+    now += 0.1
+    before = len(ear.speech())
+    ear.fill()
+    assert len(ear.speech()) == before

@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.media.gate import Gate, GateConfig, Heard
+from agent.calls.heard import Heard
+from agent.media.gate import Gate, GateConfig
 
 LOUD, QUIET = -20.0, -80.0
 CONFIG = GateConfig(confirm=0.096, pause=0.192, stop=0.48)
@@ -55,8 +56,12 @@ def test_a_caller_who_hesitates_resumes():
     ]
 
 
+def test_long_speech_is_told_once():
+    assert news("#" * 60) == [(0, "onset"), (2, "speech"), (24, "long")]
+
+
 def test_speech_fades_without_ending():
-    assert [what for _, what in news("###" + "+" * 40)] == ["onset", "speech"]
+    assert [what for _, what in news("###" + "+" * 20)] == ["onset", "speech"]
 
 
 def test_what_is_in_between_begins_nothing():
@@ -81,16 +86,17 @@ def test_a_hint_moves_the_end_of_this_pause_only():
 
 def test_endless_speech_is_cut():
     said = news("#" * 100, config=GateConfig(longest=1.6))
-    assert [what for _, what in said][:4] == ["onset", "speech", "stop", "onset"]
+    assert [what for _, what in said][:4] == ["onset", "speech", "long", "stop"]
 
 
 FOLLOWS = {
     None: {Heard.ONSET},
     Heard.ONSET: {Heard.SPEECH, Heard.FALSE_ALARM},
     Heard.FALSE_ALARM: {Heard.ONSET},
-    Heard.SPEECH: {Heard.PAUSE, Heard.STOP},
+    Heard.SPEECH: {Heard.LONG, Heard.PAUSE, Heard.STOP},
+    Heard.LONG: {Heard.PAUSE, Heard.STOP},
     Heard.PAUSE: {Heard.RESUME, Heard.STOP},
-    Heard.RESUME: {Heard.PAUSE, Heard.STOP},
+    Heard.RESUME: {Heard.LONG, Heard.PAUSE, Heard.STOP},
     Heard.STOP: {Heard.ONSET},
 }
 

@@ -47,6 +47,12 @@ def pcm(seconds: float) -> bytes:
     return bytes(2 * int(8000 * seconds))
 
 
+async def until(wire, mouth) -> None:
+    """The caller has heard everything."""
+    while mouth.unheard > 0.001:
+        await asyncio.sleep(max(mouth.unheard, 0.02))
+
+
 def scene(play, *arguments, **options):
     async def main():
         wire = Wire(*arguments, **options)
@@ -124,7 +130,7 @@ def test_a_pause_stops_the_clock_and_a_false_alarm_loses_no_word():
         await asyncio.sleep(0.3)
         assert mouth.heard == heard
         mouth.resume()
-        await mouth.until(mouth.position)
+        await until(wire, mouth)
         assert round(wire.loop.time(), 2) == 2.3
         assert wire.audio == 2
         assert [c for c in wire.commands if c != "MARK_MEDIA"] == [
@@ -150,6 +156,72 @@ def test_a_confirmed_interruption_does_not_stay_paused():
         ]
 
     scene(play)
+
+
+def test_words_are_kept_until_it_is_known_what_the_caller_wants():
+    async def play(wire, mouth):
+        mouth.say(pcm(2))
+        await asyncio.sleep(0.5)
+        mouth.pause()
+        await asyncio.sleep(0.1)
+        mouth.keep()
+        heard = mouth.heard
+        before = wire.audio
+        mouth.say(pcm(1))
+        mouth.pause()
+        await asyncio.sleep(2)
+        assert (mouth.heard, wire.audio) == (heard, before)
+        mouth.resume()
+        await until(wire, mouth)
+        assert round(wire.loop.time(), 1) == 2.6 + 2.5
+        assert [c for c in wire.commands if c != "MARK_MEDIA"] == [
+            "PAUSE_MEDIA",
+            "FLUSH_MEDIA",
+            "CONTINUE_MEDIA",
+        ]
+        assert wire.commands[-1] == "MARK_MEDIA"
+
+    scene(play)
+
+
+def test_an_interruption_drops_what_was_kept():
+    async def play(wire, mouth):
+        mouth.say(pcm(2))
+        await asyncio.sleep(0.5)
+        mouth.keep()
+        before = wire.audio
+        mouth.interrupt()
+        assert mouth.unheard == 0
+        mouth.say(pcm(0.2))
+        await asyncio.sleep(1)
+        assert wire.audio == before + 0.2
+
+    scene(play)
+
+
+def test_an_answer_that_comes_while_we_are_silent_waits_too():
+    async def play(wire, mouth):
+        mouth.keep()
+        mouth.say(pcm(1))
+        await asyncio.sleep(1)
+        assert wire.audio == 0
+        mouth.resume()
+        await asyncio.sleep(1)
+        assert wire.audio == 1
+
+    scene(play)
+
+
+def test_a_line_that_is_kept_quiet_is_not_dead():
+    async def play(wire, mouth):
+        mouth.say(pcm(2))
+        await asyncio.sleep(0.5)
+        mouth.keep()
+        before = wire.audio
+        await asyncio.sleep(2)
+        assert wire.audio >= before + 2, "silence fills the time"
+
+    scene(play, fill=True)
 
 
 def test_a_pause_of_silence_says_nothing():
@@ -299,7 +371,7 @@ def test_an_envelope_is_paused_by_taking_back_what_was_not_heard():
         assert [m["type"] for m in said].count("clear") == 1
         cut = round(mouth.heard * 8000)
         mouth.resume()
-        await mouth.until(mouth.position)
+        await until(wire, mouth)
         said = [json.loads(m) for _, m in wire.sent]
         clear = [m["type"] for m in said].index("clear")
         heard = b"".join(base64.b64decode(m["audio"]) for m in said[:clear])[:cut]

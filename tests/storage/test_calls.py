@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from agent.calls.call import Call, CallEnd, Direction, EndReason
 from agent.calls.record import CallRecord, ListedCall
-from agent.calls.transcript import Speaker, ToolUse, Turn
+from agent.calls.transcript import Speaker, ToolUse, Trouble, Turn
 from agent.storage.calls import Calls
 from agent.storage.errors import StorageError
 
@@ -22,6 +22,10 @@ TURN = Turn(
     latency={"stt": 0.25},
 )
 USE = ToolUse("end_call", '{"why": "bye"}', "done", NOON, 12.5, failed=True)
+REFUSED = ToolUse("send_email", "{}", "not allowed", NOON, 0.5, refused=True)
+TROUBLE = Trouble(
+    "llm", "openai.gpt-5", "throttled", "429: slow down", NOON, "anthropic.haiku"
+)
 
 
 @pytest.fixture
@@ -35,14 +39,29 @@ async def test_a_whole_call_comes_back_as_it_was(calls):
     await calls.begin(call)
     await calls.add_turn("17.5", TURN)
     await calls.add_tool_use("17.5", USE)
+    await calls.add_tool_use("17.5", REFUSED)
+    await calls.add_trouble("17.5", TROUBLE)
+    await calls.add_trouble("17.5", replace(TROUBLE, stage="tts", remedy=""))
     await calls.add_turn("17.5", answer)
+    await calls.keep_variables("17.5", {"name": "Żółć"})
     await calls.end("17.5", END)
     assert await calls.get("17.5") == CallRecord(
         call=call,
         end=END,
         turns=(TURN, answer),
-        tool_uses=(USE,),
+        tool_uses=(USE, REFUSED),
+        troubles=(TROUBLE, replace(TROUBLE, stage="tts", remedy="")),
+        variables={"name": "Żółć"},
     )
+
+
+async def test_variables_are_those_of_the_dialplan_until_others_take_their_place(calls):
+    await calls.begin(replace(CALL, variables={"customer": "7", "vip": "yes"}))
+    assert (await calls.get("17.5")).variables == {"customer": "7", "vip": "yes"}
+    await calls.keep_variables("17.5", {"customer": "8"})
+    assert (await calls.get("17.5")).variables == {"customer": "8"}
+    await calls.keep_variables("17.5", {})
+    assert (await calls.get("17.5")).variables == {}
 
 
 async def test_a_call_that_is_up_has_no_end(calls):
@@ -84,9 +103,11 @@ async def test_the_same_id_twice(calls):
     [
         lambda calls: calls.add_turn("17.5", TURN),
         lambda calls: calls.add_tool_use("17.5", USE),
+        lambda calls: calls.add_trouble("17.5", TROUBLE),
+        lambda calls: calls.keep_variables("17.5", {}),
         lambda calls: calls.end("17.5", END),
     ],
-    ids=["turn", "tool use", "end"],
+    ids=["turn", "tool use", "trouble", "variables", "end"],
 )
 async def test_writing_to_a_call_that_never_began(calls, write):
     with pytest.raises(StorageError, match=r"there is no call '17\.5'"):
@@ -95,20 +116,27 @@ async def test_writing_to_a_call_that_never_began(calls, write):
 
 async def test_words_that_no_database_takes(calls):
     await calls.begin(replace(CALL, caller="\ud800\0"))
-    assert (await calls.get("17.5")).call.caller == "\ufffd\ufffd"
+    await calls.keep_variables("17.5", {"\0": "\ud800"})
+    record = await calls.get("17.5")
+    assert record.call.caller == "\ufffd\ufffd"
+    assert record.variables == {"\ufffd": "\ufffd"}
 
 
-async def test_turns_and_tool_uses_go_with_their_call(calls, database):
+async def test_what_happened_in_a_call_goes_with_it(calls, database):
     await calls.begin(CALL)
     await calls.add_turn("17.5", TURN)
     await calls.add_tool_use("17.5", USE)
+    await calls.add_trouble("17.5", TROUBLE)
     async with database.session("forget a call") as session:
         await session.execute(text("DELETE FROM calls"))
     async with database.session("count", read_only=True) as session:
         left = await session.execute(
-            text("SELECT (SELECT count(*) FROM turns), count(*) FROM tool_uses")
+            text(
+                "SELECT (SELECT count(*) FROM turns), (SELECT count(*) FROM tool_uses),"
+                " count(*) FROM troubles"
+            )
         )
-    assert left.one() == (0, 0)
+    assert left.one() == (0, 0, 0)
 
 
 async def begin_many(calls, count: int) -> list[str]:

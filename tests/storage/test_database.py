@@ -2,6 +2,8 @@ import asyncio
 import sqlite3
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from agent.storage.database import Database
@@ -35,6 +37,14 @@ async def test_opening_makes_the_folder_and_the_tables(tmp_path):
     assert (tmp_path / "a/b/offhook.db").exists()
 
 
+def head() -> str:
+    """The newest revision; raises if there are two."""
+    config = Config()
+    config.set_main_option("script_location", "agent.storage:migrations")
+    config.set_main_option("path_separator", "os")
+    return ScriptDirectory.from_config(config).get_current_head()
+
+
 async def test_opening_again_changes_nothing(tmp_path):
     for _ in range(2):
         database = Database(f"sqlite:///{tmp_path}/offhook.db")
@@ -43,7 +53,7 @@ async def test_opening_again_changes_nothing(tmp_path):
     revisions = sqlite3.connect(tmp_path / "offhook.db").execute(
         "SELECT version_num FROM alembic_version"
     )
-    assert revisions.fetchall() == [("0001",)]
+    assert revisions.fetchall() == [(head(),)]
 
 
 async def test_every_connection_has_the_pragmas(database):

@@ -11,15 +11,24 @@ from agent.web import calls, health, problems
 
 
 class FakeLive:
-    """Calls that are up, and those that somebody hung up."""
+    """Calls that are up, and what somebody did to them."""
 
     def __init__(self):
-        self.up, self.ended = set(), []
+        self.up, self.done = set(), []
 
     def end(self, call_id):
+        return self._do("end", call_id)
+
+    def hold(self, call_id):
+        return self._do("hold", call_id)
+
+    def resume(self, call_id):
+        return self._do("resume", call_id)
+
+    def _do(self, what, call_id):
         if call_id not in self.up:
             return False
-        self.ended.append(call_id)
+        self.done.append((what, call_id))
         return True
 
 

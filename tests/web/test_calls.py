@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agent.calls.call import Call, CallEnd, Direction, EndReason
-from agent.calls.transcript import Speaker, ToolUse, Turn
+from agent.calls.transcript import Speaker, ToolUse, Trouble, Turn
 from agent.storage.tables import RecordingRow
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -32,6 +32,9 @@ async def test_a_call_in_full(app, client):
     turn = Turn(Speaker.AGENT, "Grüß Gott", NOON, NOON, True, {"tts": 0.25})
     await calls.add_turn("17.5", turn)
     await calls.add_tool_use("17.5", ToolUse("end_call", "{}", "done", NOON, 12.5))
+    trouble = Trouble("llm", "openai.gpt-5", "throttled", "429", NOON, "a line")
+    await calls.add_trouble("17.5", trouble)
+    await calls.keep_variables("17.5", {"customer": "7"})
     await calls.end("17.5", END)
     async with app.state.database.session("add a recording") as session:
         session.add(
@@ -67,6 +70,17 @@ async def test_a_call_in_full(app, client):
                 "started_at": "2026-11-21T12:00:00Z",
                 "milliseconds": 12.5,
                 "failed": False,
+                "refused": False,
+            }
+        ],
+        "troubles": [
+            {
+                "stage": "llm",
+                "provider": "openai.gpt-5",
+                "cause": "throttled",
+                "detail": "429",
+                "at": "2026-11-21T12:00:00Z",
+                "remedy": "a line",
             }
         ],
         "recordings": [
@@ -80,6 +94,7 @@ async def test_a_call_in_full(app, client):
                 "created_at": "2026-11-21T12:00:00Z",
             }
         ],
+        "variables": {"customer": "7"},
     }
 
 
@@ -149,37 +164,50 @@ async def test_a_question_that_makes_no_sense(client, params, says):
     assert says in answer.json()["detail"]
 
 
-async def test_a_call_that_is_up_is_hung_up(app, client):
+# What is done to a call that is up: how it is asked for, and what comes of it.
+DEEDS = {
+    "end": ("DELETE", "/calls/17.5"),
+    "hold": ("POST", "/calls/17.5/hold"),
+    "resume": ("POST", "/calls/17.5/resume"),
+}
+
+
+@pytest.fixture(params=DEEDS)
+def deed(request):
+    return request.param
+
+
+async def test_something_is_done_to_a_call_that_is_up(app, client, deed):
     app.state.live.up = {"17.5"}
-    answer = await client.delete("/calls/17.5")
+    answer = await client.request(*DEEDS[deed])
     assert (answer.status_code, answer.content) == (202, b"")
-    assert app.state.live.ended == ["17.5"]
+    assert app.state.live.done == [(deed, "17.5")]
 
 
-async def test_a_call_that_is_over_is_not_hung_up(app, client):
+async def test_nothing_is_done_to_a_call_that_is_over(app, client, deed):
     await app.state.calls.begin(CALL)
     await app.state.calls.end("17.5", END)
-    answer = await client.delete("/calls/17.5")
+    answer = await client.request(*DEEDS[deed])
     assert answer.status_code == 409
     assert "is over since 2026-11-21T12:00:42+00:00" in answer.json()["detail"]
 
 
-async def test_a_call_of_another_agent_is_not_hung_up(app, client):
+async def test_nothing_is_done_to_a_call_of_another_agent(app, client, deed):
     await app.state.calls.begin(CALL)
-    answer = await client.delete("/calls/17.5")
+    answer = await client.request(*DEEDS[deed])
     assert answer.status_code == 409
     assert "is not up in this agent" in answer.json()["detail"]
 
 
-async def test_an_unknown_call_is_not_hung_up(client):
-    assert (await client.delete("/calls/17.5")).status_code == 404
+async def test_nothing_is_done_to_an_unknown_call(client, deed):
+    assert (await client.request(*DEEDS[deed])).status_code == 404
 
 
-async def test_a_stranger_hangs_nobody_up(app, client):
+async def test_a_stranger_does_nothing_to_calls(app, client, deed):
     app.state.operator_token = "s3cret"
     app.state.live.up = {"17.5"}
-    assert (await client.delete("/calls/17.5")).status_code == 401
-    assert app.state.live.ended == []
+    assert (await client.request(*DEEDS[deed])).status_code == 401
+    assert app.state.live.done == []
 
 
 async def test_a_database_that_is_away(app, client):

@@ -1,0 +1,190 @@
+"""What the tools of all calls share: senders, documents, MCP sessions, the last hour.
+
+One for the process. `check` an AI before it answers calls; `tools` is what it has then.
+"""
+
+import asyncio
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import NoReturn
+
+import httpx
+
+from agent.calls.ai import AI, AIError
+from agent.calls.control import CallControl
+from agent.calls.toolbox import McpServer
+from agent.conversation import policy
+from agent.conversation.messages import Emails, Messages
+from agent.conversation.seams import Knowledge
+
+from . import http as http_tools
+from .builtin import TOOLS
+from .mcp import McpConnection, callable_name
+from .tool import Reach, Tool
+
+ALL = "all"
+CHANNELS = ("voice", "chat")
+
+
+class Toolbox:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        emails: Emails | None = None,
+        messages: Messages | None = None,
+        knowledge: Knowledge | None = None,
+        secrets: Mapping[str, str] | None = None,
+        region: str = "",
+    ) -> None:
+        """`secrets`: what `secret` in HTTP tools and MCP servers is the name of.
+        `region`: ISO 3166, of numbers without their country code."""
+        if region and region not in policy.COUNTRIES:
+            raise ValueError(f"{region!r} is no country, ISO 3166")
+        self.region = region
+        self._http = http
+        self._emails = emails
+        self._messages = messages
+        self._knowledge = knowledge
+        self._secrets = secrets or {}
+        self._servers: dict[McpServer, McpConnection] = {}
+        self._opening: set[asyncio.Task[None]] = set()
+        self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
+
+    async def open(self, ais: Iterable[AI]) -> None:
+        """Reaches for their MCP servers, at the start and when an AI is saved."""
+        configs = {config for ai in ais for config in ai.mcp_servers}
+        servers = [self._server(config) for config in configs]
+        await asyncio.gather(*(each.open() for each in servers if not each.busy))
+
+    async def close(self) -> None:
+        await asyncio.gather(*(server.close() for server in self._servers.values()))
+        if self._opening:
+            await asyncio.wait(self._opening)
+
+    def check(self, ai: AI) -> None:
+        """An AIError says what is wrong with this AI's tools, and which there are."""
+        self._check_policy(ai)
+        self._check_own(ai)
+        known, qualified = self._known(ai)
+        for name in ai.tool_names:
+            if name in known or name in qualified or name == ALL:
+                continue
+            if name in TOOLS:
+                _refuse(ai, f"{name} needs {self._lacking(ai)[name]}")
+            if self._may_come(ai, name):
+                continue
+            listed = ", ".join([*known, ALL])
+            _refuse(ai, f"no tool is called {name!r}; there are: {listed}")
+
+    def tools(self, ai: AI, channel: str = "voice") -> dict[str, Tool]:
+        """By the names that the model of this AI knows them by, in this channel."""
+        if channel not in CHANNELS:
+            raise ValueError(f"{channel!r} is none of {', '.join(CHANNELS)}")
+        known, qualified = self._known(ai)
+        if ALL in ai.tool_names:
+            wanted = known
+        else:
+            everything = qualified | known
+            wanted = {n: everything[n] for n in ai.tool_names if n in everything}
+        return {
+            name: tool
+            for name, tool in wanted.items()
+            if channel == "voice" or not tool.voice_only
+        }
+
+    def reach(self, ai: AI, control: CallControl) -> Reach:
+        return Reach(
+            control, self._emails, self._messages, self._knowledge, ai.knowledge
+        )
+
+    def wake(self, ai: AI) -> None:
+        """Tries again, behind the scenes, the servers that were never reached."""
+        for config in ai.mcp_servers:
+            server = self._server(config)
+            if not server.tools and not server.busy:
+                task = asyncio.create_task(server.open())
+                self._opening.add(task)
+                task.add_done_callback(self._opening.discard)
+
+    def recent(self, ai: AI, now: float) -> deque[float]:
+        """When this AI last reached somebody outside, in all of its calls."""
+        uses = self._recent[ai.name]
+        while uses and uses[0] <= now - policy.HOUR:
+            uses.popleft()
+        return uses
+
+    def _server(self, config: McpServer) -> McpConnection:
+        if config not in self._servers:
+            token = self._secrets.get(config.secret, "")
+            self._servers[config] = McpConnection(config, token)
+        return self._servers[config]
+
+    def _known(self, ai: AI) -> tuple[dict[str, Tool], dict[str, Tool]]:
+        """All that the AI could have, and its MCP tools by their servers' names too."""
+        lacking = self._lacking(ai)
+        known = {name: TOOLS[name] for name in TOOLS if name not in lacking}
+        for config in ai.http_tools:
+            token = self._secrets.get(config.secret, "")
+            known[config.name] = http_tools.http_tool(config, self._http, token)
+        listed = [
+            (config.name, tool)
+            for config in ai.mcp_servers
+            for tool in self._server(config).tools
+        ]
+        names = Counter([*TOOLS, *known, *(tool.name for _, tool in listed)])
+        qualified: dict[str, Tool] = {}
+        for server, tool in listed:
+            name = f"{server}_{tool.name}"[:64]
+            # Nothing that a server calls its tools takes the place of ours.
+            if not names[name] and name not in qualified:
+                qualified[name] = replace(tool, name=name)
+            if names[tool.name] == 1:
+                known[tool.name] = tool
+            elif name in qualified:
+                known[name] = qualified[name]
+        return known, qualified
+
+    def _lacking(self, ai: AI) -> dict[str, str]:
+        """Tools that the AI cannot have, and what they would need."""
+        needs = {
+            "send_email": ("OFFHOOK_SMTP_HOST", self._emails),
+            "send_message": ("OFFHOOK_MESSAGE_URL", self._messages),
+            "search_knowledge": ("`knowledge`", ai.knowledge and self._knowledge),
+        }
+        return {name: what for name, (what, there) in needs.items() if not there}
+
+    def _may_come(self, ai: AI, name: str) -> bool:
+        """Whether a server that was not reached yet could have a tool of that name."""
+        for config in ai.mcp_servers:
+            bare = name.removeprefix(f"{config.name}_")
+            named = [callable_name(tool) for tool in config.tools]
+            if not self._server(config).tools and (not named or bare in named):
+                return True
+        return False
+
+    def _check_policy(self, ai: AI) -> None:
+        if why := policy.mistake(ai.policy):
+            _refuse(ai, why)
+
+    def _check_own(self, ai: AI) -> None:
+        taken = set(TOOLS) | {ALL}
+        for tool in ai.http_tools:
+            if tool.name in taken:
+                _refuse(ai, f"http_tools: {tool.name!r} is there already")
+            taken.add(tool.name)
+            if why := http_tools.mistake(tool):
+                _refuse(ai, f"http_tools: {tool.name}: {why}")
+        servers = [server.name for server in ai.mcp_servers]
+        if len(set(servers)) < len(servers):
+            _refuse(ai, "mcp_servers: two have the same name")
+        secrets = {tool.secret: tool.name for tool in ai.http_tools}
+        secrets |= {server.secret: server.name for server in ai.mcp_servers}
+        for secret, name in secrets.items():
+            if secret and not self._secrets.get(secret):
+                _refuse(ai, f"{name}: {secret} is no OFFHOOK_SECRET_* that is set")
+
+
+def _refuse(ai: AI, why: str) -> NoReturn:
+    raise AIError(f"AI {ai.name!r}: {why}")

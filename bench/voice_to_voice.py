@@ -1,0 +1,186 @@
+"""How long a caller waits for an answer, measured at his ear: from the last loud RTP
+packet that he sends to the first loud one that he gets, through a real Asterisk.
+
+    .venv/bin/python -m bench.voice_to_voice [--questions 20]
+
+One call, all models local: Whisper, Qwen, Piper. Packets that come are stamped by the
+kernel. Afterwards both sides are transcribed, and the call is kept in bench/results as
+a stereo WAV file.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agent import settings
+from agent.conversation.whisper import Whisper, WhisperConfig
+from agent.models.store import Store
+from agent.phone import ulaw
+from agent.phone.line import TICK, CallOver, Line
+from agent.phone.recording import Recording, Talk, between
+from agent.phone.sip import SipConfig, SipPhone
+from bench.capacity import RESULTS, keep
+from bench.own_share import spread
+from bench.speech_corpus import Kind, Sound, corpus, last_loud
+from tests.interop.asterisk import ROOT, TRUNK, Asterisk, free_port
+from tests.interop.offhook import Offhook
+
+ANSWER_WITHIN = 15.0
+LONGEST_ANSWER = 30.0
+PATIENCE = 1.5
+"""Seconds of silence after which the answer is over."""
+AIS = """
+[ai.desk]
+greeting = "Welcome to the Lakeside Hotel. How can I help you?"
+prompt = \"\"\"
+You are the receptionist of the Lakeside Hotel, 12 Mill Lane. It is open from 7 to 23 \
+every day. Parking is free. Bus line 4 stops at the door. Dogs cost 10 euros a night. \
+Cards are taken.\"\"\"
+tool_names = []
+filler_seconds = 0
+silence = { seconds = 0 }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    question: str
+    ended: float
+    """Seconds since the answer at which the caller's last loud packet went out."""
+    seconds: float | None
+    """Until our first loud packet. None: within 15 s there was none, or it came before
+    he had ended."""
+    cut_off: bool
+    answer: Talk | None
+
+
+def exchange(
+    question: str, began: float, ended: float, loud: Sequence[float]
+) -> Exchange:
+    """`loud`: when loud packets came."""
+    after = [at for at in loud if at >= began]
+    first = after[0] if after else None
+    cut_off = first is not None and first < ended
+    waited = None if first is None or cut_off else first - ended
+    answer = None if first is None else Talk(first, after[-1] + TICK)
+    return Exchange(question, round(ended, 3), waited, cut_off, answer)
+
+
+async def ask(line: Line, sound: Sound) -> Exchange:
+    spoken = sound.ulaw()
+    # Packets leave on whole ticks since the answer.
+    began = -(-line.now // TICK) * TICK
+    ended = began + last_loud(spoken) * TICK
+    await line.play(spoken)
+    try:
+        await line.hear_sound(within=ANSWER_WITHIN)
+        await line.hear_silence(PATIENCE, within=LONGEST_ANSWER)
+    except TimeoutError:
+        pass
+    loud = [packet.at for packet in line.heard if packet.loud]
+    return exchange(sound.text, began, ended, loud)
+
+
+async def converse(
+    phone: SipPhone, uri: str, questions: Sequence[Sound]
+) -> tuple[list[Exchange], Recording]:
+    async with await phone.dial(uri) as line:
+        await line.hear_sound(within=30)
+        await line.hear_silence(PATIENCE, within=LONGEST_ANSWER)
+        asked = []
+        try:
+            for question in questions:
+                asked.append(await ask(line, question))
+        except CallOver as over:
+            print(over)
+        return asked, line.recording()
+
+
+async def measure(
+    questions: Sequence[Sound], sipp: Path
+) -> tuple[list[Exchange], Recording]:
+    with tempfile.TemporaryDirectory() as folder:
+        asterisk = Asterisk(
+            Path(folder) / "asterisk",
+            sip_port=free_port(range(15080, 15090), socket.SOCK_DGRAM),
+            http_port=free_port(range(18100, 18110), socket.SOCK_STREAM),
+            agent_port=free_port(range(17880, 17890), socket.SOCK_STREAM),
+        )
+        (Path(folder) / "ais.toml").write_text(AIS)
+        offhook = Offhook(
+            Path(folder),
+            asterisk.agent_port,
+            asterisk.agent_password,
+            OFFHOOK_AIS=f"{folder}/ais.toml",
+            OFFHOOK_STT_MODEL="whisper-base",
+        )
+        asterisk.up()
+        try:
+            await asyncio.to_thread(offhook.up)
+            phone = SipPhone(SipConfig(sipp=sipp, local_address=TRUNK))
+            return await converse(phone, asterisk.uri(), questions)
+        finally:
+            await asyncio.to_thread(offhook.down)
+            asterisk.down()
+
+
+def transcribed(asked: Sequence[Exchange], recording: Recording) -> list[str]:
+    whisper = Whisper(WhisperConfig(Store(settings.models()).path("whisper-base")))
+    words = [
+        whisper.decode(between(recording.agent, one.answer), ulaw.RATE, "en").text
+        if one.answer
+        else ""
+        for one in asked
+    ]
+    whisper.close()
+    return words
+
+
+def summary(asked: Sequence[Exchange]) -> dict[str, Any]:
+    waited = [1000 * one.seconds for one in asked if one.seconds is not None]
+    return {
+        "questions": len(asked),
+        "cut_offs": sum(one.cut_off for one in asked),
+        "unanswered": sum(one.answer is None for one in asked),
+        "voice_to_voice_ms": spread(waited),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--questions", type=int, default=20)
+    arguments = parser.parse_args()
+    questions = [sound for sound in corpus() if sound.kind is Kind.QUESTION]
+    sipp = subprocess.run(
+        [ROOT / "scripts" / "tool-sipp"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    machine_load = round(os.getloadavg()[0], 2)
+    asked, recording = asyncio.run(
+        measure(questions[: arguments.questions], Path(sipp))
+    )
+    words = transcribed(asked, recording)
+    for one, heard in zip(asked, words, strict=True):
+        waited = "cut off" if one.cut_off else "nothing"
+        if one.seconds is not None:
+            waited = f"{one.seconds:.2f} s"
+        print(f"{waited:8} {one.question} – {heard}")
+    result = summary(asked) | {"machine_load": machine_load}
+    print(json.dumps(result, indent=1))
+    exchanges = [
+        asdict(one) | {"heard": heard} for one, heard in zip(asked, words, strict=True)
+    ]
+    print(keep("voice-to-voice", result | {"exchanges": exchanges}))
+    recording.save(RESULTS / f"voice-to-voice-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.wav")
+
+
+if __name__ == "__main__":
+    main()

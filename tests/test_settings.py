@@ -1,0 +1,64 @@
+import pytest
+
+from agent.conversation.messages import SenderConfig, SmtpConfig
+from agent.settings import SettingsError, read_settings
+
+MAIL = {"OFFHOOK_SMTP_HOST": "mail", "OFFHOOK_SMTP_FROM": "us@example.com"}
+SMS = {"OFFHOOK_MESSAGE_URL": "https://sms.example"}
+
+
+@pytest.fixture
+def read(tmp_path):
+    return lambda **environment: read_settings(
+        {"OFFHOOK_DATA": str(tmp_path), **environment}
+    )
+
+
+def test_nothing_leaves_the_house_by_default(read):
+    settings = read()
+    assert (settings.smtp, settings.sender, settings.country) == (None, None, "")
+    assert settings.secrets == {}
+
+
+def test_mail(read):
+    assert read(**MAIL).smtp == SmtpConfig("mail", "us@example.com")
+    more = {
+        "OFFHOOK_SMTP_PORT": "465",
+        "OFFHOOK_SMTP_SECURITY": "TLS",
+        "OFFHOOK_SMTP_USERNAME": "me",
+        "OFFHOOK_SMTP_KEY": "pw",
+    }
+    assert read(**MAIL, **more).smtp == SmtpConfig(
+        "mail", "us@example.com", 465, "tls", "me", "pw"
+    )
+
+
+def test_messages(read):
+    assert read(**SMS).sender == SenderConfig("https://sms.example")
+    assert read(
+        **SMS, OFFHOOK_MESSAGE_TOKEN="tk", OFFHOOK_MESSAGE_BODY='{"body": "{text}"}'
+    ).sender == SenderConfig("https://sms.example", "tk", {"body": "{text}"})
+
+
+def test_secrets_of_tools_are_those_of_that_name_alone(read):
+    settings = read(OFFHOOK_SECRET_SHOP="s3cret", OFFHOOK_TOKEN="t", SHOP="x")
+    assert settings.secrets == {"OFFHOOK_SECRET_SHOP": "s3cret"}
+    assert read(OFFHOOK_COUNTRY="de").country == "DE"
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"OFFHOOK_SMTP_HOST": "mail"}, "OFFHOOK_SMTP_FROM is '', not the address"),
+        ({**MAIL, "OFFHOOK_SMTP_PORT": "0"}, "OFFHOOK_SMTP_PORT is 0, not between"),
+        ({**MAIL, "OFFHOOK_SMTP_SECURITY": "ssl"}, "OFFHOOK_SMTP_SECURITY is 'ssl'"),
+        ({"OFFHOOK_MESSAGE_URL": "sms"}, "OFFHOOK_MESSAGE_URL is 'sms', not an addr"),
+        ({**SMS, "OFFHOOK_MESSAGE_BODY": "{"}, "OFFHOOK_MESSAGE_BODY is '{', not an"),
+        ({**SMS, "OFFHOOK_MESSAGE_BODY": "[]"}, "OFFHOOK_MESSAGE_BODY is '[]', not "),
+        ({"OFFHOOK_COUNTRY": "Germany"}, "OFFHOOK_COUNTRY is 'GERMANY', not ISO 31"),
+    ],
+)
+def test_what_makes_no_sense_is_named(read, environment, says):
+    with pytest.raises(SettingsError) as error:
+        read(**environment)
+    assert str(error.value).startswith(says)
