@@ -30,6 +30,7 @@ from agent.web.telephony_ws import TelephonyConfig
 
 LOCAL_LLM = "qwen2.5-coder-0.5b"
 LOCAL_VOICE = "piper-en_US-joe-medium"
+TURN_MODEL = "smart-turn-v3.2"
 
 
 class SettingsError(ValueError):
@@ -60,7 +61,7 @@ class Settings:
     models: ModelsConfig
     stt_model: str
     turn_model: str
-    """Empty: silence alone says when a caller has finished."""
+    """Empty: words and silence alone say when a caller has finished."""
     whisper: WhisperConfig
     """Its folder is known once the model is found: see app.py."""
     providers: ProvidersConfig
@@ -139,7 +140,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             values.text("OFFHOOK_NC_URL", NoiseServiceConfig().url)
         ),
         models=models(environment),
-        turn_model=values.text("OFFHOOK_TURN_MODEL", ""),
+        turn_model=values.text("OFFHOOK_TURN_MODEL", TURN_MODEL).removeprefix("off"),
         stt_model=values.text("OFFHOOK_STT_MODEL", "whisper-base"),
         whisper=WhisperConfig(
             folder=Path(),

@@ -45,6 +45,8 @@ WATCHED = 3.5
 """Seconds after a sound in which the agent may go on, or answer."""
 HELD = 0.06
 """Seconds without a sound from which on it counts as a hole."""
+SPOILT = 0.1
+"""Seconds lost or heard twice from which on somebody would notice."""
 FIRST_TOKEN_MS, FIRST_BYTE_MS = 20, 20
 _FRAMES_A_WORD = round(WORD_SECONDS / TICK)
 _NO_WORD = -1
@@ -301,7 +303,7 @@ def summary(done: Sequence[Reply | Disturbance]) -> dict[str, dict[str, Any]]:
             "false_interruptions": len(these) - len(went_on),
             "held": sum(d.held > 0 for d in went_on),
             "held_ms": spread([d.held for d in went_on if d.held]),
-            "words_lost_or_twice": sum(d.lost + d.repeated > 0 for d in went_on),
+            "words_lost_or_twice": sum(d.lost + d.repeated > SPOILT for d in went_on),
         }
     these = [
         d for d in done if isinstance(d, Disturbance) and d.kind is Kind.INTERRUPTION

@@ -19,6 +19,36 @@ class Track(StrEnum):
     """The AI alone."""
 
 
+class RecordingState(StrEnum):
+    """Where a track of a recording is on its way."""
+
+    WAITING = "waiting"
+    """It is known of, and not stored yet: nothing has failed."""
+    FAILING = "failing"
+    """Storing it has failed `attempts` times; `last_error` says how, `next_try` when
+    it is tried again. The original is still where Asterisk wrote it."""
+    STORED = "stored"
+    """It is under `key` in `store`, verified; the original is deleted."""
+    REJECTED = "rejected"
+    """It can never be stored; `last_error` says why. What there was of it is kept in
+    the spool, in `rejected`."""
+    EXPIRED = "expired"
+    """Deleted because it was older than recordings are kept."""
+    ERASED = "erased"
+    """Deleted because somebody asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """MixMonitor writes nothing while neither side sends: the recording is shorter
+    than the call, and what follows comes earlier in it."""
+
+    at: float
+    """Seconds from the beginning of the recording."""
+    seconds: float
+    """Which are missing there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     call_id: str
@@ -30,8 +60,28 @@ class Recording:
     bytes: int
     seconds: float
     sha256: str
-    """Hexadecimal, of the whole file."""
+    """Hexadecimal, of the whole file as it is stored."""
     created_at: datetime
+    """When it was first heard of."""
+    state: RecordingState = RecordingState.STORED
+    format: str = "wav"
+    """As in `OFFHOOK_RECORDING_FORMAT`; the key ends in it."""
+    rate: int = 8000
+    """Samples a second of the original."""
+    samples: int = 0
+    """Of the original."""
+    source_sha256: str = ""
+    """Of the WAV file that Asterisk wrote."""
+    closed_at: datetime | None = None
+    """When Asterisk closed it."""
+    stored_at: datetime | None = None
+    attempts: int = 0
+    """To store it, in vain."""
+    last_error: str = ""
+    next_try: datetime | None = None
+    gaps: tuple[Gap, ...] = ()
+    removed_at: datetime | None = None
+    """When it was deleted from the store: `EXPIRED` or `ERASED`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ and say them after all if it was a cough or "mm-hm".
 """
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -89,6 +90,8 @@ class Hearing(Ears):
         self._judge = judge
         self._readings: set[asyncio.Task[None]] = set()
         self._utterance: _Utterance | None = None
+        # The ear's news come from the one voice detector, which belongs to no call.
+        self._in_call = contextvars.copy_context()
         self._undecided = 0
         """Utterances that are over, and nobody knows yet what they wanted."""
 
@@ -166,7 +169,9 @@ class Hearing(Ears):
 
     def _read(self, utterance: _Utterance, ear: Ear) -> asyncio.Task[None]:
         reading = asyncio.create_task(
-            self._find_out(utterance, ear.speech(), ear.rate), name="reading"
+            self._find_out(utterance, ear.speech(), ear.rate),
+            name="reading",
+            context=self._in_call.copy(),
         )
         self._readings.add(reading)
         reading.add_done_callback(self._readings.discard)

@@ -49,6 +49,10 @@ class Words:
     """What it asks for; the first that fits."""
 
 
+_CONDITIONS = frozenset("if unless wenn falls si se als indien".split())
+"""A sentence that begins so has a second half, behind a comma."""
+
+
 def is_backchannel(text: str, language: str) -> bool:
     """The whole of it only says "I am listening"."""
     tokens = _tokens(text)
@@ -92,6 +96,8 @@ def sounds_unfinished(text: str, language: str) -> bool:
         return True
     if tokens[-1] in words.never_last or words.announces.search(" ".join(tokens)):
         return True
+    if tokens[0] in _CONDITIONS and "," not in stripped and len(tokens) > 2:
+        return True  # "If it is not too late": and then?
     return not stripped.endswith((".", "!")) and tokens[-1] in words.seldom_last
 
 

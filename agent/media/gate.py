@@ -23,7 +23,7 @@ class GateConfig:
     """dBFS. What is quieter is not the caller: crosstalk, breath, comfort noise."""
     confirm: float = 0.16
     """Seconds of voice that make a suspicion speech."""
-    pause: float = 0.2
+    pause: float = 0.16
     """Seconds of silence after which transcription starts."""
     stop: float = 0.5
     """Seconds of silence that end an utterance."""

@@ -11,7 +11,14 @@ from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agent.calls.call import Call, CallEnd, Direction, EndReason
-from agent.calls.record import CallRecord, ListedCall, Recording, Track
+from agent.calls.record import (
+    CallRecord,
+    Gap,
+    ListedCall,
+    Recording,
+    RecordingState,
+    Track,
+)
 from agent.calls.transcript import Speaker, ToolUse, Trouble, Turn
 
 from .database import Database
@@ -290,4 +297,16 @@ def _recording(row: RecordingRow) -> Recording:
         seconds=row.seconds,
         sha256=row.sha256,
         created_at=row.created_at,
+        state=RecordingState(row.state),
+        format=row.format,
+        rate=row.rate,
+        samples=row.samples,
+        source_sha256=row.source_sha256,
+        closed_at=row.closed_at,
+        stored_at=row.stored_at,
+        attempts=row.attempts,
+        last_error=row.last_error,
+        next_try=row.next_try,
+        gaps=tuple(Gap(*gap) for gap in row.gaps),
+        removed_at=row.removed_at,
     )

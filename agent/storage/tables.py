@@ -24,6 +24,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
+Blob = bytes
+"""For tables with a column of the name `bytes`."""
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An instant. SQLite forgets the zone, so everything is kept in UTC."""
 
@@ -171,6 +175,23 @@ class RecordingRow(Table):
     seconds: Mapped[float]
     sha256: Mapped[str]
     created_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(server_default="stored")
+    format: Mapped[str] = mapped_column(server_default="wav")
+    rate: Mapped[int] = mapped_column(server_default="8000")
+    samples: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    source_sha256: Mapped[str] = mapped_column(server_default="")
+    closed_at: Mapped[datetime | None]
+    stored_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    last_error: Mapped[str] = mapped_column(server_default="")
+    next_try: Mapped[datetime | None]
+    gaps: Mapped[list[Any]] = mapped_column(JSON, server_default="[]")
+    """Pairs of seconds: see Gap."""
+    removed_at: Mapped[datetime | None]
+    peaks: Mapped[Blob | None]
+    """The waveform, once it was asked for; last, so that nobody reads past it."""
+
+    __table_args__ = (Index(None, "state", "stored_at"),)
 
 
 class DocumentRow(Table):

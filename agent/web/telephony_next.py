@@ -31,9 +31,13 @@ class Handover:
 
 @router.get("/telephony/ws/{call_id}/next", include_in_schema=False)
 async def next_step(request: Request, call_id: str) -> Response:
-    """A number or an extension, or nothing. For Asterisk, with its password."""
+    """`connect` and a number or an extension, or nothing. For Asterisk, with its
+    password."""
     config: TelephonyConfig = request.app.state.telephony
     if not knows(request.headers, config):
-        return Response(status_code=401)  # a body would be a place to go
+        return Response(status_code=401)
     handover: Handover = request.app.state.handover
-    return Response(handover.take(call_id), media_type="text/plain")
+    destination = handover.take(call_id)
+    return Response(
+        f"connect {destination}" if destination else "", media_type="text/plain"
+    )

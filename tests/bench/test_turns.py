@@ -128,7 +128,8 @@ def test_a_summary_counts_each_thing_where_it_belongs():
         Reply("a", Kind.COMPLETE, "", False, 0.5),
         Reply("b", Kind.COMPLETE, "", False, None),
         Reply("c", Kind.PAUSED, "", True, None),
-        Disturbance("d", Kind.BACKCHANNEL, "", None, 0.4, 0, 0.02, False),
+        Disturbance("d", Kind.BACKCHANNEL, "", None, 0.4, 0, 0.5, False),
+        Disturbance("d", Kind.BACKCHANNEL, "", None, 0.0, 0.04, 0, False),
         Disturbance("e", Kind.NOISE, "", 0.3, 0, 0, 0, False),
         Disturbance("f", Kind.INTERRUPTION, "", 0.2, 0, 0, 0, True),
         Disturbance("g", Kind.INTERRUPTION, "", 1.5, 0, 0, 0, False),
@@ -142,7 +143,7 @@ def test_a_summary_counts_each_thing_where_it_belongs():
     }
     assert result["paused"]["cut_offs"] == 1
     assert result["backchannel"] == {
-        "n": 1,
+        "n": 2,
         "false_interruptions": 0,
         "held": 1,
         "held_ms": {"p50": 400, "p95": 400, "max": 400},

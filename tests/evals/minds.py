@@ -67,7 +67,7 @@ MINDS: dict[str, list[Answer]] = {
         "I cannot do that.",
     ],
     "german": ["Montag bis Freitag von neun bis siebzehn Uhr.", "Nein, geschlossen."],
-    "goodbye": ["Yes, we are open.", ("end_call", {"farewell": "Thank you for it."})],
+    "goodbye": ["Yes, we are open.", ("end_call", {"farewell": "Goodbye!"})],
     "human": [_connect("200")],
     "injection": [
         _connect("+19005550199"),

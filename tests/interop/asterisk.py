@@ -47,9 +47,14 @@ class Asterisk:
 
     agent_password: str = "let me in; please"
     extension_password: str = "one hundred"
+    ami_password: str = "ami; please"
 
     def uri(self, number: str = "1000") -> str:
         return f"sip:{number}@127.0.0.1:{self.sip_port}"
+
+    @property
+    def ami_port(self) -> int:
+        return 25038 + self.sip_port - 15060
 
     @property
     def recordings(self) -> Path:
@@ -86,6 +91,8 @@ class Asterisk:
             f"TRUNK_ADDRESS={TRUNK}",
             f"AGENT_URL=ws://127.0.0.1:{self.agent_port}/telephony/ws",
             f"AGENT_PASSWORD={self.agent_password}",
+            f"AMI_PORT={self.ami_port}",
+            f"AMI_PASSWORD={self.ami_password}",
             f"EXTENSION_100_PASSWORD={self.extension_password}",
             f"UPLOAD_HOOK={hook}",
             *values,

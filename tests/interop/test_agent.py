@@ -6,6 +6,7 @@ Nothing here asserts a time; what was measured is printed (pytest -s) for the cu
 import asyncio
 import base64
 import os
+import re
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,9 +111,10 @@ async def test_greets_hears_a_question_and_answers(offhook, asterisk, phone, whi
         answered = await line.hear_sound(within=60)
         await line.hear_silence(1.5, within=60)
         print(f"\nvoice to voice: {answered - asked - len(QUESTION) / 8000:.2f} s")
-    greeting, answer, *_ = words(whisper, line)
+    greeting, *answer = words(whisper, line)
     assert "front desk" in greeting
-    assert {"nine", "9", "monday"} & set(answer.replace(",", " ").split())
+    # On a busy machine a filler comes before it.
+    assert re.search(r"nine|9|monday", " ".join(answer))
     call = await finished(offhook, before + 1)
     assert call["end_reason"] == "caller_hung_up"
     speakers = [turn["speaker"] for turn in call["turns"]]

@@ -145,7 +145,7 @@ async def test_the_operator_hangs_up(asterisk, agent, talking, live, phone):
 async def test_keys_arrive(asterisk, agent, talking, phone, monkeypatch):
     keys = []
     monkeypatch.setattr(
-        "agent.media.transport.CallerAudio.digit", lambda _, key: keys.append(key)
+        "agent.conversation.pipeline.Conversation.key", lambda _, key: keys.append(key)
     )
     async with await phone().dial(asterisk.uri(BY_DIAL)) as line:
         await line.hear_sound(within=5)

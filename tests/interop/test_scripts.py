@@ -11,7 +11,8 @@ import pytest
 from .asterisk import ROOT
 
 SECRETS = [
-    f"{name}_PASSWORD=x" for name in ("EXTENSION_100", "EXTENSION_101", "AGENT", "ARI")
+    f"{name}_PASSWORD=x"
+    for name in ("EXTENSION_100", "EXTENSION_101", "AGENT", "ARI", "AMI")
 ]
 
 

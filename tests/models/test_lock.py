@@ -234,6 +234,7 @@ def test_the_shipped_lock() -> None:
         "piper-en_US-joe-medium",
         "qwen2.5-coder-0.5b",
         "silero-vad",
+        "smart-turn-v3.2",
     )
     for model in shipped.models.values():
         for file in model.files:

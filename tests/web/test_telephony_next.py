@@ -1,0 +1,57 @@
+import base64
+
+import pytest
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+
+from agent.web.telephony_next import Handover, router
+from agent.web.telephony_ws import TelephonyConfig
+
+ASTERISK = {"Authorization": "Basic " + base64.b64encode(b"asterisk:pw").decode()}
+
+
+@pytest.fixture
+def handover() -> Handover:
+    return Handover(most=2)
+
+
+@pytest.fixture
+def client(handover):
+    app = FastAPI()
+    app.state.telephony = TelephonyConfig("asterisk", "pw")
+    app.state.handover = handover
+    app.include_router(router)
+    return AsyncClient(transport=ASGITransport(app), base_url="http://agent")
+
+
+async def test_asterisk_is_told_once_where_to_go(client, handover):
+    handover.connect("17.1", "200")
+    told = [
+        (await client.get("/telephony/ws/17.1/next", headers=ASTERISK)).text
+        for _ in range(2)
+    ]
+    assert told == ["connect 200", ""]
+
+
+async def test_a_call_that_is_over_goes_nowhere(client):
+    answer = await client.get("/telephony/ws/17.1/next", headers=ASTERISK)
+    assert (answer.status_code, answer.text) == (200, "")
+
+
+async def test_nobody_else_is_told(client, handover):
+    handover.connect("17.1", "200")
+    answer = await client.get("/telephony/ws/17.1/next")
+    assert (answer.status_code, answer.text) == (401, "")
+    assert handover.take("17.1") == "200"
+
+
+def test_a_dialplan_that_never_asks_fills_no_memory(handover):
+    for number in range(5):
+        handover.connect(str(number), "200")
+    assert [handover.take(str(number)) for number in range(5)] == [
+        "",
+        "",
+        "",
+        "200",
+        "200",
+    ]
