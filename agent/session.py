@@ -5,6 +5,7 @@ wants that calls `end(EndReason.X)`, the first reason wins, and `run` does the r
 """
 
 import asyncio
+import json
 from collections.abc import (
     Awaitable,
     Callable,
@@ -25,13 +26,18 @@ from agent.calls.call import Call, CallEnd, EndReason
 from agent.calls.control import CallControlError
 from agent.calls.heard import Heard
 from agent.calls.transcript import ToolUse, Trouble, Turn
+from agent.conversation import prompts
+from agent.conversation.errors import ProviderError
 from agent.conversation.hearing import Hearing, Manners
 from agent.conversation.pipeline import Conversation, Memory
 from agent.conversation.providers import Providers
+from agent.conversation.realtime import Realtime, Sound
 from agent.conversation.seams import Tokens
 from agent.conversation.stopwatch import Stopwatch
+from agent.conversation.tools.offers import Offer, described
 from agent.conversation.tools.toolbox import Toolbox
 from agent.conversation.turns import TurnsConfig
+from agent.media.audio import DECODE, Resampler
 from agent.media.ear import Ear
 from agent.media.endings import Endings
 from agent.media.gate import GateConfig
@@ -304,18 +310,21 @@ class Session:
         noise = self._parts.noise.get(self._ai.noise)
         ear = Ear(sound, self._parts.vad, self._parts.gate, noise)
         self._talker = talker = self._choose_talker(ear, mouth)
-        ear.on_heard = lambda what: talker.heard(what, ear)
-        link = Link(self._socket, dialect, ear, mouth, talker.key)
+        ear.on_heard = lambda what: self._now(talker).heard(what, ear)
+        link = Link(
+            self._socket, dialect, ear, mouth, lambda key: self._now(talker).key(key)
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
-                talking = tasks.create_task(self._converse(talker))
+                talking = tasks.create_task(self._converse(talker, ear, mouth))
                 others = [
                     tasks.create_task(self._listen(link)),
                     tasks.create_task(mouth.run()),
+                    tasks.create_task(self._limit_length()),
                 ]
                 talker.answered()
                 await self._ended.wait()
-                await talker.cancel()
+                await self._now(talker).cancel()
                 if self._end and self._end.reason is not EndReason.CALLER_HUNG_UP:
                     mouth.hang_up()
                     await asyncio.wait([others[0]], timeout=CLOSE_DEADLINE)
@@ -330,18 +339,34 @@ class Session:
         await link.run()
         self.end(EndReason.CALLER_HUNG_UP)
 
+    def _now(self, talker: Talker) -> Talker:
+        """Who talks by now, if another began."""
+        return self._talker or talker
+
     def _choose_talker(self, ear: Ear, mouth: Mouth) -> Talker:
+        if self._parts.instead_of_ai is not None:
+            return self._parts.instead_of_ai(ear, mouth)
+        if self._ai.mode == "realtime":
+            return self._realtime(ear, mouth)
+        return self._cascade(self._ai, ear, mouth)
+
+    def _cascade(
+        self,
+        ai: AI,
+        ear: Ear,
+        mouth: Mouth,
+        said: Sequence[tuple[str, str]] = (),
+    ) -> Conversation:
+        """Ears, mind and voice. `said`: what was said before, by role."""
         parts = self._parts
-        if parts.instead_of_ai is not None:
-            return parts.instead_of_ai(ear, mouth)
 
         def patience(seconds: float) -> None:
             ear.gate.stop = seconds
 
         stopwatch = Stopwatch()
         hearing = Hearing(
-            self._ai,
-            parts.providers.recognisers(self._ai),
+            ai,
+            parts.providers.recognisers(ai),
             parts.memory.standing,
             stopwatch,
             Manners(
@@ -355,20 +380,70 @@ class Session:
             judge=parts.endings.finished if parts.endings else None,
         )
         conversation = Conversation(
-            self._ai,
+            ai,
             parts.providers,
             parts.toolbox,
             parts.memory,
             self,
             self,
+            said=said,
             stopwatch=stopwatch,
         )
         conversation.connect(hearing, AgentAudio(mouth), lambda: ear.heard_at)
         return conversation
 
-    async def _converse(self, talker: Talker) -> None:
-        await talker.run()
+    def _realtime(self, ear: Ear, mouth: Mouth) -> Realtime:
+        """One model that hears and speaks by itself."""
+        ai, parts = self._ai, self._parts
+        config = parts.providers.realtime(ai)
+        offer = Offer(ai, parts.toolbox, self, self.on_tool_use)
+
+        async def use(name: str, arguments: str) -> str:
+            told = await offer.use(name, json.loads(arguments or "{}"))
+            return str(told.result)
+
+        def troubled(error: ProviderError) -> None:
+            self.on_trouble(
+                Trouble(
+                    "llm", config.name, error.cause, error.detail, datetime.now(UTC)
+                )
+            )
+
+        realtime = Realtime(
+            ai,
+            config,
+            prompts.system(ai),
+            mouth=mouth,
+            sound=Sound(ear.codec, DECODE[ear.codec.name], Resampler),
+            tools=described(ai, parts.toolbox),
+            use_tool=use,
+            on_turn=self.on_turn,
+            on_trouble=troubled,
+        )
+        ear.on_audio = realtime.hear
+        return realtime
+
+    async def _converse(self, talker: Talker, ear: Ear, mouth: Mouth) -> None:
+        try:
+            await talker.run()
+        except ProviderError as error:
+            if not isinstance(talker, Realtime):
+                raise
+            logger.error("[LLM] speech to speech failed: {}; we go on without", error)
+            ear.on_audio = None
+            # It has introduced itself, and the ears and the voice of this machine need
+            # no model that speaks: the default mind goes on.
+            ai = replace(self._ai, greeting="", start="", engine_model="", voice="")
+            self._talker = other = self._cascade(ai, ear, mouth, talker.history)
+            other.answered()
+            await other.run()
         self.end(*self._parting)
+
+    async def _limit_length(self) -> None:
+        """The conversation's watch ends it in time, and with a word; this is for those
+        that have none."""
+        await asyncio.sleep(self._ai.max_minutes * 60 + FAREWELL_DEADLINE)
+        self.end(EndReason.TOO_LONG, f"{self._ai.max_minutes:g} minutes")
 
     # What is written down.
 

@@ -20,6 +20,7 @@ from agent.wire.commands import Continue, Flush, Hangup, Pause
 from tests.fakes.agent import Agent
 from tests.fakes.asterisk import FakeAsterisk
 from tests.fakes.provider import ToolCall
+from tests.fakes.realtime import Answer, FakeRealtime
 
 DATA = Path(__file__).parent / "data"
 QUESTION = (DATA / "question.ulaw").read_bytes()
@@ -292,3 +293,94 @@ async def test_a_model_that_fails_does_not_end_the_call(agent, asterisk):
         await scene.said(2)
         scene.say(SILENCE * 60 + QUESTION)
         assert (await scene.said(4))[3] == ("agent", "I am back.")
+
+
+async def test_a_mumbled_yes_does_not_stop_the_agent(agent, asterisk):
+    agent.ai = replace(agent.ai, greeting=" ".join(["one two three four"] * 10))
+    agent.recogniser.texts = ["Mm-hmm.", "Mm-hmm.", "Mm-hmm."]
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start()
+        await scene.until(lambda: scene.seconds_heard > 0.5)
+        scene.say(QUESTION[:6400])
+        assert await scene.said(1) == [("agent", agent.ai.greeting)]
+    assert not agent.records.turns[0].interrupted
+    # All of it was heard, and hardly a moment of it twice.
+    assert scene.seconds_heard == pytest.approx(4.0, abs=0.15)
+
+
+async def test_a_second_model_answers_when_the_first_is_throttled(agent, asterisk):
+    agent.ai = replace(agent.ai, fallback_models=("fake.other",))
+    agent.recogniser.texts = ["When are you open?"]
+    agent.provider.answers = [429, "From nine."]
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start()
+        await scene.said(1)
+        scene.say(QUESTION)
+        assert (await scene.said(3))[2] == ("agent", "From nine.")
+    (trouble,) = agent.records.troubles
+    assert (trouble.stage, trouble.provider, trouble.cause) == (
+        "llm",
+        "fake.m",
+        "throttled",
+    )
+
+
+async def test_a_human_takes_over_when_no_model_answers(agent, asterisk):
+    connected = []
+    agent.parts = replace(agent.parts, connect=lambda *where: connected.append(where))
+    agent.ai = replace(agent.ai, human="200", greeting="")
+    agent.recogniser.texts = ["Hello?"] * 4
+    agent.provider.answers = [500, 500]
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start()
+        scene.say(QUESTION)
+        await scene.said(1)
+        await scene.until(lambda: scene.seconds_heard > 1.35)
+        scene.say(SILENCE * 20 + QUESTION)
+        await scene.until(lambda: agent.records.ends)
+    assert connected == [("1795245062.0", "200")]
+    assert agent.records.ends[0].reason is EndReason.CONNECTED
+    assert agent.records.ends[0].detail == "200"
+
+
+async def test_on_hold_we_are_silent_and_go_on_after_it(agent, asterisk):
+    agent.ai = replace(agent.ai, greeting=" ".join(["one two three four"] * 5))
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start()
+        await scene.until(lambda: scene.seconds_heard > 0.5)
+        scene.session.hold()
+        heard = scene.seconds_heard
+        scene.say(QUESTION)
+        await asyncio.sleep(2.5)
+        assert scene.seconds_heard <= heard + 0.1
+        scene.session.resume()
+        assert await scene.said(1) == [("agent", agent.ai.greeting)]
+    assert agent.recogniser.heard == [], "nobody listened"
+    assert len(agent.records.turns) == 1
+
+
+async def test_a_model_that_hears_and_speaks_by_itself(agent, asterisk):
+    async with FakeRealtime(Answer("Hello, this is Ada.")) as server:
+        agent.speaks_for_itself(server.url)
+        agent.ai = replace(agent.ai, greeting="", start="Say who you are.")
+        async with Scene(agent, asterisk) as scene:
+            asterisk.start()
+            assert await scene.said(1) == [("agent", "Hello, this is Ada.")]
+            scene.say(QUESTION)
+            await scene.until(lambda: len(server.sound) > 16000)
+            assert QUESTION[4000:8000] in server.sound, "as it came, in \u00b5-law"
+    assert server.problems == []
+
+
+async def test_ears_mind_and_voice_go_on_when_it_fails(agent, asterisk):
+    agent.recogniser.texts = ["When are you open?"]
+    agent.provider.answers = ["From nine."]
+    async with FakeRealtime() as server:
+        server.greets += ["401", "401"]
+        agent.speaks_for_itself(server.url)
+        async with Scene(agent, asterisk) as scene:
+            asterisk.start()
+            await scene.until(lambda: agent.records.troubles)
+            scene.say(QUESTION)
+            assert (await scene.said(2))[-1] == ("agent", "From nine.")
+    assert agent.records.troubles[0].cause == "refused"

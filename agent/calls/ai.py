@@ -16,10 +16,15 @@ NOISE = ("off", "service", "inprocess")
 MODES = ("cascade", "realtime")
 """Ears, mind and voice one behind the other, or one model that hears and speaks."""
 GENDERS = ("", "female", "male")
-LINES = ("filler", "failed", "repeat", "reprompt", "goodbye", "ending_soon", "human")
+LINES = (
+    *("filler", "failed", "repeat", "reprompt", "goodbye", "ending_soon", "human"),
+    "private",
+)
 """What an AI says without asking its model; conversation/lines.py has the words."""
 OVERRIDABLE = ("engine_model", "language", "stt_language", "voice", "gender")
 """What a call may change for itself, by variables of these names."""
+CONSENT = "consent_said_at"
+"""The variable that says when the caller had heard `consent`, ISO 8601."""
 
 
 class AIError(ValueError):
@@ -40,6 +45,9 @@ class Silence:
 class AI:
     name: str
     prompt: str
+    consent: str = ""
+    """Said before anything else, e.g. "This call is recorded."; CONSENT then says when.
+    """
     greeting: str = ""
     """Said in these words as soon as media flows."""
     start: str = ""
@@ -64,6 +72,8 @@ class AI:
     tool_names: tuple[str, ...] = ("end_call",)
     """`["all"]`, a list of names, or `[]`."""
     http_tools: tuple[HttpTool, ...] = ()
+    keys_to: str = ""
+    """Which of `http_tools` is given what is typed while the recording is paused."""
     mcp_servers: tuple[McpServer, ...] = ()
     knowledge: tuple[str, ...] = ()
     """Collections that `search_knowledge` looks into (docs/knowledge.md)."""

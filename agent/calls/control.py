@@ -36,3 +36,15 @@ class CallControl(Protocol):
 
     async def stop_media(self) -> None:
         """What is being played or said stops at once."""
+
+    async def record_stop(self) -> None:
+        """Asterisk writes silence from now on; the AI goes on listening."""
+
+    async def record_start(self) -> None:
+        """It writes what it hears again."""
+
+    async def record_pause(self) -> None:
+        """Nothing that is said or typed is recorded, heard or written down, until
+        something was typed or `record_resume`."""
+
+    async def record_resume(self) -> None: ...

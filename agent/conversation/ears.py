@@ -56,6 +56,8 @@ class Ears(FrameProcessor):
         self._teller: asyncio.Task[None] | None = None
         self.closed = False
         """On hold: whoever talks now does not talk with us."""
+        self.private = False
+        """What is said now is not for us to know."""
         self.thinking = False
         """The caller was understood, and has heard no answer yet."""
         self.dictating: Dictation | None = None
@@ -86,6 +88,15 @@ class Ears(FrameProcessor):
 
     def open(self) -> None:
         self.closed = False
+
+    def plug(self) -> None:
+        """Nothing is heard until `unplug`, on hold or not, and what was being said is
+        forgotten. Our own voice goes on."""
+        self.private = True
+        self.guessed(None)
+
+    def unplug(self) -> None:
+        self.private = False
 
     def tell(self, frame: Frame) -> None:
         """News for the pipeline, in order."""

@@ -96,7 +96,7 @@ class Hearing(Ears):
         """Utterances that are over, and nobody knows yet what they wanted."""
 
     def heard(self, what: Heard, ear: Ear) -> None:
-        if self.closed:
+        if self.closed or self.private:
             return
         match what:
             case Heard.ONSET:
@@ -124,6 +124,21 @@ class Hearing(Ears):
     def open(self) -> None:
         super().open()
         self._manners.go_on()
+
+    def plug(self) -> None:
+        super().plug()
+        utterance, self._utterance = self._utterance, None
+        if utterance is not None:
+            if not utterance.contested and not utterance.passed:
+                # It has the floor: a turn of which nothing is known.
+                self.tell(VADUserStoppedSpeakingFrame())
+                self.tell_text("")
+            if utterance.reading is not None:
+                utterance.reading.cancel()
+            utterance.over = utterance.passed = True
+            utterance.contested, utterance.reading = False, None
+        if not self._undecided:
+            self._manners.go_on()
 
     async def _end(self) -> None:
         await super()._end()

@@ -15,6 +15,7 @@ _ENGLISH = {
     "goodbye": "I will hang up now. Goodbye.",
     "ending_soon": "We have one minute left.",
     "human": "I will connect you with a colleague.",
+    "private": "Please type the number on your keypad now, and press hash. It is not recorded.",
 }
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "en": _ENGLISH,
@@ -27,6 +28,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "goodbye": "Ich lege jetzt auf. Auf Wiederhören.",
         "ending_soon": "Wir haben noch eine Minute.",
         "human": "Ich verbinde Sie mit einem Mitarbeiter.",
+        "private": "Bitte tippen Sie die Nummer jetzt ein, mit der Rautetaste am Ende."
+        " Sie wird nicht aufgezeichnet.",
     },
     "fr": {
         "filler": "Un instant, s'il vous plaît.",
@@ -37,6 +40,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "goodbye": "Je vais raccrocher. Au revoir.",
         "ending_soon": "Il nous reste une minute.",
         "human": "Je vous mets en relation avec un collègue.",
+        "private": "Tapez maintenant le numéro, puis la touche dièse."
+        " Il n'est pas enregistré.",
     },
     "es": {
         "filler": "Un momento, por favor.",
@@ -46,6 +51,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "goodbye": "Voy a colgar. Adiós.",
         "ending_soon": "Nos queda un minuto.",
         "human": "Le paso con un compañero.",
+        "private": "Marque ahora el número y pulse almohadilla. No se graba.",
     },
     "it": {
         "filler": "Un momento, per favore.",
@@ -55,6 +61,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "goodbye": "Ora chiudo la chiamata. Arrivederci.",
         "ending_soon": "Ci resta un minuto.",
         "human": "La metto in contatto con un collega.",
+        "private": "Digiti ora il numero e prema cancelletto. Non viene registrato.",
     },
     "pt": {
         "filler": "Um momento, por favor.",
@@ -64,6 +71,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "goodbye": "Vou desligar agora. Adeus.",
         "ending_soon": "Temos mais um minuto.",
         "human": "Vou passar a chamada a um colega.",
+        "private": "Marque agora o número e prima cardinal. Não fica gravado.",
     },
     "pt-br": {
         "failed": "Desculpe, houve um problema do meu lado. Pode repetir?",
@@ -71,6 +79,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "reprompt": "Ainda está na linha?",
         "goodbye": "Vou desligar agora. Até logo.",
         "human": "Vou transferir a ligação para um colega.",
+        "private": "Digite agora o número e tecle jogo da velha. Não fica gravado.",
     },
     "nl": {
         "filler": "Een ogenblik, alstublieft.",
@@ -80,6 +89,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "goodbye": "Ik hang nu op. Tot ziens.",
         "ending_soon": "We hebben nog één minuut.",
         "human": "Ik verbind u door met een collega.",
+        "private": "Toets nu het nummer in en sluit af met een hekje. Het wordt niet opgenomen.",
     },
 }
 

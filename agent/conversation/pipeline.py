@@ -6,7 +6,7 @@ without asking the model, when nobody says anything, and when somebody fails.
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -109,14 +109,18 @@ class Conversation:
         events: Events,
         *,
         channel: str = "voice",
+        said: Sequence[tuple[str, str]] = (),
         stopwatch: Stopwatch | None = None,
     ) -> None:
-        """`channel`: "voice" or "chat"; not every tool is fit for both."""
+        """`channel`: "voice" or "chat"; not every tool is fit for both. `said`: what
+        was said before, by the roles of a chat."""
         self._ai = ai
         self._control = control
         self._events = events
         self._stopwatch = stopwatch or Stopwatch()
-        self._context = LLMContext()
+        self._context = LLMContext(
+            [{"role": role, "content": text} for role, text in said]  # type: ignore[misc]
+        )
         self._thinking = Thinking(
             providers.minds(ai, prompts.system(ai)),
             memory.standing,

@@ -23,6 +23,7 @@ from .catalogue import (
     SpeechEndpoint,
 )
 from .minds import Minds
+from .realtime_api import RealtimeConfig
 from .recognisers import DeepgramRecogniser, OpenAIRecogniser
 from .seams import Mind, Recogniser, Voice
 from .voices import TELEPHONE_RATE, ElevenLabsVoice, OpenAIVoice
@@ -131,6 +132,18 @@ class Providers:
             anyone = replace(ai, voice="")
             voices.append(self._voice(anyone, f"{LOCAL_VOICE}.{LOCAL_VOICE}"))
         return voices
+
+    def realtime(self, ai: AI) -> RealtimeConfig:
+        """The one model that hears and speaks."""
+        provider, model = _parted(ai.engine_model or self._config.engine_model)
+        endpoint = self._config.minds[provider]
+        return RealtimeConfig(
+            provider,
+            model,
+            f"{endpoint.base_url.rstrip('/')}/realtime",
+            endpoint.key,
+            voice=ai.voice,
+        )
 
     def check(self, ai: AI) -> None:
         """An AIError, with what there is, if this AI cannot hear, think or speak."""

@@ -29,11 +29,14 @@ class Ear:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.gate = Gate(config)
+        self.codec = codec
         self.rate = codec.rate
         self._decode = DECODE[codec.name]
         self._narrow = Resampler(vad.RATE)
         self._listener = detector.listen(self._on_window)
         self._noise = noise(codec.rate, self._detect) if noise else None
+        self.on_audio: Callable[[bytes], None] | None = None
+        """Wants all of it, as it comes; only a model that hears for itself does."""
         self._clock = clock
         self.heard_at = -math.inf
         """When the last frame came."""
@@ -44,6 +47,8 @@ class Ear:
 
     def hear(self, payload: bytes) -> None:
         self.heard_at = self._clock()
+        if self.on_audio is not None:
+            self.on_audio(payload)
         self._take(self._decode(payload))
 
     def _take(self, pcm: bytes) -> None:

@@ -1,18 +1,15 @@
 """Why is the recording of a call missing? One sentence, and what it rests on.
 
-From logs alone, Asterisk's and the agent's; scripts/missing-recording is this module on
-a machine that has nothing but Python. agent/storage/missing.py knows the database and
-the spool as well.
+From logs alone, Asterisk's and the agent's: scripts/missing-recording uses this on a
+machine that has nothing but Python. agent/storage/missing.py asks the database and the
+spool first.
 """
 
-import argparse
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*"
 # [2026-11-21 08:51:02.123] VERBOSE[9726][C-0000000d] pbx.c: Executing ...
@@ -73,7 +70,7 @@ class Verdict:
                 return 1
 
     def lines(self) -> Iterator[str]:
-        yield f"{self.call}: {self.sentence}"
+        yield _printable(f"{self.call}: {self.sentence}")
         for each in self.evidence:
             yield f"    {_printable(each)}"
 
@@ -129,12 +126,8 @@ def from_logs(call: str, texts: Iterable[Iterable[str]]) -> Verdict:
         for line in text:
             _sort(_COMPOSE.sub("", line.rstrip("\r\n")), logs)
     mine, died = _of_call(logs.runs, call)
-    names = {call} | {
-        name
-        for line in mine
-        if (hook := _hook(line)) and hook[2] == call
-        for name in (hook[1],)
-    }
+    hooks = (hook for line in mine if (hook := _hook(line)))
+    names = {call} | {hook[1] for hook in hooks if hook[2] == call}
     asterisk = _Asterisk.of(mine, died=died)
     ours = [line for line in logs.agent if _about(line, call, names)]
     recordings = [line for line in ours if line.said.startswith("[REC] ")]
@@ -204,9 +197,7 @@ def _of_call(runs: Iterable[Sequence[_Line]], call: str) -> tuple[list[_Line], b
         restarted = bool(run) and not run[0].file
         died = died or (bool(found) and restarted)
         tags = {line.tag for line in run if line.tag and named.search(line.said)}
-        found += [
-            line for line in run if line.tag in tags or named.search(line.said)
-        ]
+        found += [line for line in run if line.tag in tags or named.search(line.said)]
     return found, died
 
 
@@ -270,6 +261,163 @@ class _Asterisk:
 
     @property
     def never_bridged(self) -> bool:
-        return (
-            bool(self.lines) and self.joined is None and (self.over or self.no_agent)
-        ) is not None and bool(self.lines) and self.joined is None
+        """It is over, and nobody was there whom the caller could have talked to."""
+        return self.joined is None and bool(self.over or self.no_agent)
+
+
+def _uploader(call: str, lines: Sequence[_Line], asterisk: _Asterisk) -> Verdict | None:
+    """What the agent said of the recording; its last word counts."""
+    verdict = None
+    kept: dict[str, _Line] = {}
+    since: _Line | None = None
+    for line in lines:
+        said = line.said.removeprefix("[REC] ")
+        if match := re.search(r": (\w+) is kept as (\S+?),? ", said + " "):
+            kept[match[1]] = line
+            since = None
+            verdict = Verdict(
+                call,
+                Cause.KEPT,
+                f"it is there: {', '.join(sorted(kept))}; {match[2]} since {line.at}",
+                tuple(each.text for each in kept.values()),
+            )
+        elif match := re.search(r": (.*); again at (.*)$", said):
+            since = since or line
+            cause = failing(match[1])
+            why = (
+                "the bucket refuses our credentials"
+                if (cause is Cause.CREDENTIALS)
+                else "storing it fails"
+            )
+            verdict = Verdict(
+                call,
+                cause,
+                f"{why} since {since.at}: {match[1]}; next try at {match[2]}",
+                tuple(dict.fromkeys((since.text, line.text))),
+            )
+        elif match := re.search(r" is moved to rejected: (.*)$", said):
+            verdict = Verdict(
+                call,
+                Cause.REJECTED,
+                f"it was rejected at {line.at}: {match[1]}",
+                (line.text,),
+            )
+            if asterisk.never_bridged:
+                verdict = _never_bridged(call, asterisk, (line.text,))
+        elif match := re.search(r": (erased, .*)$", said):
+            verdict = Verdict(call, Cause.ERASED, f"it was {match[1]}", (line.text,))
+        elif match := re.search(r": (expired, .*)$", said):
+            verdict = Verdict(call, Cause.EXPIRED, f"it {match[1]}", (line.text,))
+    return verdict
+
+
+def _script(call: str, lines: Sequence[_Line], *, agent_seen: bool) -> Verdict:
+    last = lines[-1]
+    if " left " not in last.said:
+        return Verdict(
+            call,
+            Cause.HOOK_FAILED,
+            f"Asterisk recorded it, and the upload hook failed: {last.said}",
+            (last.text,),
+        )
+    if not agent_seen:
+        return Verdict(
+            call,
+            Cause.CANNOT_TELL,
+            "Asterisk recorded it and its job was left in the spool;"
+            " the agent's log tells what became of it",
+            (last.text,),
+        )
+    return Verdict(
+        call,
+        Cause.WAITING,
+        "its job is in the spool and the agent has not taken it: the agent is down,"
+        " or its OFFHOOK_SPOOL is another folder",
+        (last.text,),
+    )
+
+
+def _asterisk(call: str, seen: _Asterisk, *, agent_seen: bool) -> Verdict:
+    last = seen.lines[-1]
+
+    def verdict(cause: Cause, sentence: str, *evidence: _Line | None) -> Verdict:
+        said = tuple(line.text for line in evidence if line is not None)
+        return Verdict(call, cause, sentence, said)
+
+    if seen.never_bridged:
+        return _never_bridged(call, seen)
+    if seen.complaint and not seen.ended:
+        return verdict(
+            Cause.NOT_STARTED,
+            f"MixMonitor could not record: {seen.complaint.said.split(' ', 1)[1]}",
+            seen.complaint,
+        )
+    if not seen.began:
+        where = (
+            "MixMonitor was called and did not begin"
+            if seen.asked
+            else "the dialplan never came to MixMonitor"
+        )
+        return verdict(Cause.NOT_STARTED, where, seen.asked or seen.joined or last)
+    if not seen.ended:
+        if seen.died:
+            return verdict(
+                Cause.ASTERISK_DIED,
+                "Asterisk ended during the call, so nobody said that the recording is"
+                " complete; what it wrote is in its monitor folder",
+                seen.began,
+                last,
+            )
+        if not seen.over:
+            return verdict(
+                Cause.CALL_UP, "the call is not over as far as the log goes", last
+            )
+        return verdict(
+            Cause.HOOK_FAILED, "the call is over and MixMonitor has not closed it", last
+        )
+    if not seen.hook:
+        return verdict(
+            Cause.HOOK_FAILED,
+            "MixMonitor closed the files and ran no command: its third argument is"
+            " missing in the dialplan",
+            seen.asked,
+            seen.ended,
+        )
+    if not agent_seen:
+        return verdict(
+            Cause.CANNOT_TELL,
+            "Asterisk recorded it and ran the upload hook; the agent's log tells what"
+            " became of it",
+            seen.hook,
+            seen.ended,
+        )
+    return verdict(
+        Cause.HOOK_FAILED,
+        "the upload hook ran and the agent never saw its job: the hook failed (syslog"
+        " and Asterisk's console have its words), or OFFHOOK_SPOOL is another folder"
+        " here than there",
+        seen.hook,
+        seen.ended,
+    )
+
+
+def _never_bridged(
+    call: str, seen: _Asterisk, evidence: tuple[str, ...] = ()
+) -> Verdict:
+    why = ""
+    if seen.no_agent and (
+        match := re.search(r"no agent: (\w*) with cause (\w*)", seen.no_agent.said)
+    ):
+        why = f": Dial says {match[1] or 'nothing'}, cause {match[2] or 'unknown'}"
+    lines = (seen.socket, seen.no_agent or seen.over)
+    return Verdict(
+        call,
+        Cause.NEVER_BRIDGED,
+        f"the caller was never connected, so there was nothing to record{why}",
+        (*(line.text for line in lines if line), *evidence),
+    )
+
+
+def _printable(text: str) -> str:
+    """A caller's name may hold what moves the cursor."""
+    return "".join(each if each.isprintable() else "?" for each in text)

@@ -232,3 +232,34 @@ class PassageRow(Table):
     """32-bit floats, little-endian; last, so that nobody reads past it."""
 
     __table_args__ = ({"sqlite_autoincrement": True},)
+
+
+class TombstoneRow(Table):
+    """A call whose words and recordings were deleted, and may never come back."""
+
+    __tablename__ = "tombstones"
+
+    call_id: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    """`erased` or `expired`."""
+    at: Mapped[datetime]
+    who: Mapped[str]
+    why: Mapped[str]
+    finished_at: Mapped[datetime | None] = mapped_column(index=True)
+    """None: the store has not deleted everything yet."""
+    last_error: Mapped[str]
+
+
+class AuditRow(Table):
+    """Who did what that cannot be undone. Rows are only ever added."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    who: Mapped[str]
+    deed: Mapped[str]
+    call_id: Mapped[str] = mapped_column(index=True)
+    why: Mapped[str]
+
+    __table_args__ = ({"sqlite_autoincrement": True},)

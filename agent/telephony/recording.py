@@ -31,4 +31,6 @@ class Recorder:
                 "MixMonitorMute", Channel=channel, Direction="both", State=state
             )
         except AmiError as error:
-            raise CallControlError(f"the recording cannot be changed: {error}") from error
+            raise CallControlError(
+                f"the recording cannot be changed: {error}"
+            ) from error

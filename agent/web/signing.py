@@ -1,7 +1,8 @@
 """Links that are good for one recording and for a while, without a password.
 
-A token is `expiry, track, call` and an HMAC-SHA-256 over them, both in base64. A link can be passed to a player or a colleague; whoever has it may listen until it
-expires. It names the recording, never a file.
+A token is expiry, track and call and an HMAC-SHA-256 over them. It can be passed to a
+player or a colleague: whoever has it may listen until it expires. It names the
+recording, never a file.
 """
 
 import hashlib

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,7 +58,16 @@ class Agent:
     recogniser: FakeRecogniser
     records: FakeRecords
     parts: Parts
+    config: ProvidersConfig
     ai: AI = AI("desk", "You answer the phone.", greeting="Hello there, caller.")
+
+    def speaks_for_itself(self, url: str) -> None:
+        """The AI's model is a speech-to-speech server; its default mind stays."""
+        base = url.replace("ws", "http", 1).removesuffix("/realtime")
+        minds = {**self.config.minds, "openai": Endpoint(Api.OPENAI, base, "key")}
+        providers = Providers(replace(self.config, minds=minds), self.recogniser)
+        self.parts = replace(self.parts, providers=providers)
+        self.ai = replace(self.ai, mode="realtime", engine_model="openai.gpt-realtime")
 
     def call(self, call_id: str = "1795245062.0") -> Call:
         return Call(
@@ -71,11 +80,11 @@ async def agent_on_fakes(models_folder: Path) -> AsyncIterator[Agent]:
     provider, recogniser, records = FakeProvider(), FakeRecogniser(), FakeRecords()
     async with Running(provider.app()) as url:
         minds = {"fake": Endpoint(Api.OPENAI, f"{url}/v1")}
-        config = ProvidersConfig(minds, engine_model="fake.m")
-        providers = Providers(
-            config.with_piper(f"{url}/v1", ["en_US-joe-medium"]), recogniser
+        config = ProvidersConfig(minds, engine_model="fake.m").with_piper(
+            f"{url}/v1", ["en_US-joe-medium"]
         )
+        providers = Providers(config, recogniser)
         vad = Vad(models_folder / "silero-vad" / "silero_vad.onnx")
         parts = Parts(vad, GateConfig(), providers, no_toolbox(), records)
-        yield Agent(provider, recogniser, records, parts)
+        yield Agent(provider, recogniser, records, parts, config)
         await providers.close()
