@@ -1,4 +1,4 @@
-"""The command line: `offhook serve | call | eval | bench | models | knowledge`.
+"""The command line: a function for each verb; `offhook --help` lists them.
 
 Rooms are entered only when asked for: importing all of them takes seconds.
 """
@@ -50,6 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     from agent.storage import command as storage
 
     storage.add_arguments(knowledge)
+    recording = verbs.add_parser("recording", help="why is one missing? erase one")
+    from agent.storage import recording_command
+
+    recording_command.add_arguments(recording)
     return parser
 
 
@@ -67,6 +71,8 @@ def _run(arguments: argparse.Namespace) -> int:
             return _bench(arguments)
         case "knowledge":
             return asyncio.run(_knowledge(arguments))
+        case "recording":
+            return asyncio.run(_recording(arguments))
         case _:
             from agent import settings
             from agent.models import command
@@ -177,6 +183,42 @@ async def _knowledge(arguments: argparse.Namespace) -> int:
         print(f"offhook knowledge: {error}", file=sys.stderr)
         return 2 if isinstance(error, SettingsError) else 1
     return 0
+
+
+async def _recording(arguments: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
+    from agent.settings import SettingsError, read_settings
+    from agent.storage import recording_command
+    from agent.storage.database import Database
+    from agent.storage.errors import StorageError
+    from agent.storage.listening import Listening
+    from agent.storage.missing import Missing
+    from agent.storage.retention import Retention
+    from agent.storage.shelves import Shelves
+
+    try:
+        settings = read_settings()
+        config = settings.recordings
+        async with AsyncExitStack() as house:
+            database = Database(settings.database_url)
+            await database.open()
+            house.push_async_callback(database.close)
+            shelves = Shelves(config.folder, config.s3)
+            if arguments.recording_verb == "why":
+                listening = Listening(database, shelves)
+                missing = Missing(database, listening, config.monitor, config.spool)
+                said, status = await recording_command.why(arguments, missing)
+            else:
+                retention = Retention(database, shelves, config.retention_days)
+                said, status = await recording_command.erase(
+                    arguments, retention, datetime.now(UTC)
+                )
+    except (SettingsError, StorageError) as error:
+        print(f"offhook recording: {error}", file=sys.stderr)
+        return 2
+    print(said)
+    return status
 
 
 if __name__ == "__main__":

@@ -45,14 +45,11 @@ from agent.settings import Settings
 from agent.storage.calls import Calls
 from agent.storage.database import Database
 from agent.storage.embeddings import Embeddings
-from agent.storage.errors import StorageError
 from agent.storage.knowledge import Knowledge
+from agent.storage.ledger import DatabaseLedger
 from agent.storage.recordings import Recordings
 from agent.web import audiosocket, health, problems, telephony_next, telephony_ws
 from agent.web import calls as calls_api
-
-COLLECT_EVERY = 2.0
-"""Seconds between two looks into the spool of recordings."""
 
 Checks = dict[str, health.Check]
 """What must be well before a call can be taken, by name; `/readyz` asks them."""
@@ -161,7 +158,7 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
             noise=noise,
             connect=app.state.handover.connect,
         )
-        recordings = Recordings(settings.recordings, database)
+        recordings = Recordings(settings.recordings, DatabaseLedger(database))
         # web/server.py has drained before; this is for whoever is left.
         house.push_async_callback(app.state.live.drain, 0)
         if settings.audiosocket.port:
@@ -170,7 +167,7 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
             )
             house.callback(server.close)
         forever = (
-            _collect(recordings),
+            recordings.run(functools.partial(datetime.now, UTC)),
             watchdog.run(),
             garbage.sweep(app.state.live),
         )
@@ -322,12 +319,3 @@ def _keep(house: AsyncExitStack, forever: Coroutine[Any, Any, None]) -> None:
 
     task.add_done_callback(ended)
     house.callback(task.cancel)
-
-
-async def _collect(recordings: Recordings) -> None:
-    while True:
-        try:
-            await recordings.collect(datetime.now(UTC))
-        except StorageError as error:
-            logger.error("[REC] {}", error)
-        await asyncio.sleep(COLLECT_EVERY)

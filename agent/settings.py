@@ -24,8 +24,12 @@ from agent.media.gate import GateConfig
 from agent.media.noise import NoiseServiceConfig
 from agent.models.config import ModelsConfig
 from agent.storage.embeddings import EmbeddingsConfig
-from agent.storage.recordings import RecordingsConfig, S3Config
+from agent.storage.encoding import Format
+from agent.storage.recordings import RecordingsConfig
+from agent.storage.stores import S3Config
+from agent.telephony.ami import AmiConfig
 from agent.web.audiosocket import AudioSocketConfig
+from agent.web.signing import SigningConfig
 from agent.web.telephony_ws import TelephonyConfig
 
 LOCAL_LLM = "qwen2.5-coder-0.5b"
@@ -73,6 +77,10 @@ class Settings:
     embeddings: EmbeddingsConfig | None
     """None: documents are searched by their words alone."""
     recordings: RecordingsConfig
+    signing: SigningConfig
+    """Of links to recordings."""
+    ami: AmiConfig | None
+    """None: recordings cannot be stopped and paused."""
     smtp: SmtpConfig | None
     """None: AIs cannot send e-mails."""
     sender: SenderConfig | None
@@ -98,6 +106,27 @@ def models(environment: Mapping[str, str] = os.environ) -> ModelsConfig:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class UploadSettings:
+    """Of `offhook upload`, which needs nothing else."""
+
+    recordings: RecordingsConfig
+    database_url: str
+    log_level: str
+    log_json: bool
+
+
+def upload(environment: Mapping[str, str] = os.environ) -> UploadSettings:
+    values = _Values(environment)
+    data = values.path("OFFHOOK_DATA", Path("var"))
+    return UploadSettings(
+        recordings=_recordings(values, data),
+        database_url=_database_url(values, data),
+        log_level=_log_level(values),
+        log_json=_log_json(values),
+    )
+
+
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     values = _Values(environment)
     data = values.path("OFFHOOK_DATA", Path("var"))
@@ -105,11 +134,12 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         host=values.text("OFFHOOK_HOST", "127.0.0.1"),
         port=values.whole("OFFHOOK_PORT", 7860, 1, 65535),
         data=data,
-        database_url=values.text("DATABASE_URL", f"sqlite:///{data}/offhook.db"),
+        database_url=_database_url(values, data),
         ais=_ais(values),
         telephony=TelephonyConfig(
             username=values.text("OFFHOOK_MEDIA_USERNAME", "asterisk"),
-            password=values.text("OFFHOOK_MEDIA_PASSWORD", "") or _password(data),
+            password=values.text("OFFHOOK_MEDIA_PASSWORD", "")
+            or _made_up(data / "media-password"),
         ),
         audiosocket=AudioSocketConfig(
             host=values.text("OFFHOOK_AUDIOSOCKET_HOST", "127.0.0.1"),
@@ -120,10 +150,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         max_lag=values.number("OFFHOOK_MAX_LAG_SECONDS", 0.1, 0.005, 10),
         max_waiting=values.whole("OFFHOOK_MAX_STT_WAITING", 6, 1, 1000),
         drain_seconds=values.number("OFFHOOK_DRAIN_SECONDS", 30, 0, 86400),
-        log_level=values.one_of(
-            "OFFHOOK_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")
-        ),
-        log_json=values.one_of("OFFHOOK_LOG", "text", ("text", "json")) == "json",
+        log_level=_log_level(values),
+        log_json=_log_json(values),
         gate=GateConfig(
             voiced=values.number("OFFHOOK_VAD_VOICED", 0.5, 0.05, 0.99),
             floor=values.number("OFFHOOK_VAD_FLOOR_DBFS", -55, -100, 0),
@@ -132,9 +160,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         ),
         turns=TurnsConfig(
             done=values.number("OFFHOOK_TURN_DONE_SECONDS", 0.35, 0.2, 5),
-            unsure=values.number("OFFHOOK_TURN_UNSURE_SECONDS", 0.8, 0.2, 5),
-            unfinished=values.number("OFFHOOK_TURN_UNFINISHED_SECONDS", 1.4, 0.2, 10),
-            dictation=values.number("OFFHOOK_TURN_DICTATION_SECONDS", 2, 0.2, 10),
+            unsure=values.number("OFFHOOK_TURN_UNSURE_SECONDS", 1, 0.2, 5),
+            unfinished=values.number("OFFHOOK_TURN_UNFINISHED_SECONDS", 2, 0.2, 10),
+            dictation=values.number("OFFHOOK_TURN_DICTATION_SECONDS", 2.2, 0.2, 10),
         ),
         noise=NoiseServiceConfig(
             values.text("OFFHOOK_NC_URL", NoiseServiceConfig().url)
@@ -153,12 +181,12 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         llm_threads=values.whole("OFFHOOK_LLM_THREADS", _threads(), 1, 64),
         voice_model=values.text("OFFHOOK_VOICE_MODEL", LOCAL_VOICE),
         embeddings=_embeddings(values),
-        recordings=RecordingsConfig(
-            monitor=values.path("OFFHOOK_MONITOR", data / "monitor"),
-            spool=values.path("OFFHOOK_SPOOL", data / "spool"),
-            folder=values.path("OFFHOOK_RECORDINGS", data / "recordings"),
-            s3=_s3(values),
+        recordings=_recordings(values, data),
+        signing=SigningConfig(
+            key=_made_up(data / "signing-key"),
+            seconds=values.number("OFFHOOK_SIGNED_URL_SECONDS", 3600, 60, 604800),
         ),
+        ami=_ami(values),
         smtp=_smtp(values),
         sender=_sender(values),
         country=_country(values),
@@ -354,7 +382,35 @@ def _embeddings(values: _Values) -> EmbeddingsConfig | None:
     return EmbeddingsConfig(url, model, key)
 
 
-def _s3(values: _Values) -> S3Config | None:
+def _log_level(values: _Values) -> str:
+    return values.one_of(
+        "OFFHOOK_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")
+    )
+
+
+def _log_json(values: _Values) -> bool:
+    return values.one_of("OFFHOOK_LOG", "text", ("text", "json")) == "json"
+
+
+def _database_url(values: _Values, data: Path) -> str:
+    return values.text("DATABASE_URL", f"sqlite:///{data}/offhook.db")
+
+
+def _recordings(values: _Values, data: Path) -> RecordingsConfig:
+    days = values.whole("OFFHOOK_RETENTION_DAYS", 0, 0, 36500)
+    return RecordingsConfig(
+        monitor=values.path("OFFHOOK_MONITOR", data / "monitor"),
+        spool=values.path("OFFHOOK_SPOOL", data / "spool"),
+        folder=values.path("OFFHOOK_RECORDINGS", data / "recordings"),
+        s3=_s3(values, days),
+        format=Format(
+            values.one_of("OFFHOOK_RECORDING_FORMAT", Format.WAV, tuple(Format))
+        ),
+        retention_days=days,
+    )
+
+
+def _s3(values: _Values, retention_days: int) -> S3Config | None:
     bucket = values.text("S3_BUCKET", "")
     if not bucket:
         return None
@@ -362,6 +418,19 @@ def _s3(values: _Values) -> S3Config | None:
         bucket=bucket,
         endpoint_url=values.text("S3_ENDPOINT_URL", ""),
         region=values.text("AWS_REGION", "us-east-1"),
+        create=values.one_of("S3_CREATE_BUCKET", "yes", ("yes", "no")) == "yes",
+        retention_days=retention_days,
+    )
+
+
+def _ami(values: _Values) -> AmiConfig | None:
+    password = values.text("OFFHOOK_AMI_PASSWORD", "")
+    if not password:
+        return None
+    return AmiConfig(
+        password,
+        host=values.text("OFFHOOK_AMI_HOST", "127.0.0.1"),
+        port=values.whole("OFFHOOK_AMI_PORT", 5038, 1, 65535),
     )
 
 
@@ -421,14 +490,16 @@ def _ais(values: _Values) -> AIs:
         raise SettingsError(f"OFFHOOK_AIS: {path}: {error}") from error
 
 
-def _password(data: Path) -> str:
-    """Made up once and kept; scripts/run tells Asterisk the same one."""
-    path = data / "media-password"
+def _made_up(path: Path) -> str:
+    """A secret, made up once and kept; scripts/run tells Asterisk the same password."""
     try:
-        if not path.exists():
+        if not path.exists() or not path.stat().st_size:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_urlsafe(24))
+            # Whole or not at all: an empty secret would be everybody's.
+            draft = path.with_name(f".{path.name}.{os.getpid()}")
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(24))
+            os.replace(draft, path)
         return path.read_text().strip()
     except OSError as error:
         raise SettingsError(f"OFFHOOK_DATA: cannot keep {path}: {error}") from error

@@ -107,6 +107,8 @@ class AI:
             self._check_model("fallback_models", model)
         self._check_choice("noise", self.noise, NOISE)
         self._check_choice("mode", self.mode, MODES)
+        if self.consent and self.mode == "realtime":
+            self._refuse("consent is said word for word, and mode realtime cannot")
         self._check_choice("gender", self.gender, GENDERS)
         self._check_choice("dictation", self.dictation, ("auto", "always", "never"))
         for name in self.lines:

@@ -15,7 +15,8 @@ _ENGLISH = {
     "goodbye": "I will hang up now. Goodbye.",
     "ending_soon": "We have one minute left.",
     "human": "I will connect you with a colleague.",
-    "private": "Please type the number on your keypad now, and press hash. It is not recorded.",
+    "private": "Please type the number on your keypad now, and press hash."
+    " It is not recorded.",
 }
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "en": _ENGLISH,
@@ -89,7 +90,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "goodbye": "Ik hang nu op. Tot ziens.",
         "ending_soon": "We hebben nog één minuut.",
         "human": "Ik verbind u door met een collega.",
-        "private": "Toets nu het nummer in en sluit af met een hekje. Het wordt niet opgenomen.",
+        "private": "Toets nu het nummer in en sluit af met een hekje."
+        " Het wordt niet opgenomen.",
     },
 }
 

@@ -1,6 +1,6 @@
 """What nobody is to know: the pause of a call in which a card's number is typed.
 
-From `pause` until the end of it the recording is silent and nobody listens: no words, no
+From `pause` until its end the recording is silent and nobody listens: no words and no
 keys, so nothing of them can reach the model, the record or a log. The keys leave by
 `deliver` alone. Nothing is logged here but that there was a pause.
 """
@@ -58,7 +58,7 @@ class Window:
     """What is typed in a pause, and when the pause is over. Time is passed in."""
 
     def __init__(self, now: float, seconds: float, *, keeps: bool) -> None:
-        """`keeps`: somebody is to be given the keys; else they are forgotten at once."""
+        """`keeps`: somebody is to be given the keys; else they are forgotten."""
         self._ends = now + seconds
         self._keeps = keeps
         self._keys = ""
@@ -105,14 +105,14 @@ class Privacy:
         self,
         call_id: str,
         recorder: Recorder,
-        listener: Listener,
         deliver: Deliver | None = None,
     ) -> None:
         """`deliver`: None if nobody wants the keys."""
         self._call_id = call_id
         self._recorder = recorder
-        self._listener = listener
         self._deliver = deliver
+        self.listener: Listener | None = None
+        """None: nobody who could be made deaf."""
         self._lock = asyncio.Lock()
         self._window: Window | None = None
         self._pressed = asyncio.Event()
@@ -139,20 +139,24 @@ class Privacy:
         async with self._lock:
             if self._window is not None:
                 return
+            listener = self.listener
+            if listener is None:
+                raise CallControlError("this AI cannot be kept from hearing the call")
             loop = asyncio.get_running_loop()
             keeps = self._deliver is not None
             self._window = Window(loop.time(), seconds, keeps=keeps)
-            self._listener.be_private(self._key)
+            listener.be_private(self._key)
             try:
                 await self._recorder.mute(self._call_id)
             except BaseException:
                 # Nobody was asked for anything yet.
                 self._window = None
-                await self._listener.be_public("")
+                await listener.be_public("")
                 raise
             logger.info("[REC] paused")
-            self._pausing = asyncio.create_task(self._wait(self._window))
-            await self._listener.ask_for_keys()
+            waiting = self._wait(self._window, listener)
+            self._pausing = asyncio.create_task(waiting)
+            await listener.ask_for_keys()
 
     async def resume(self) -> None:
         """Without a pause: nothing changes."""
@@ -172,7 +176,7 @@ class Privacy:
             self._window.key(key, asyncio.get_running_loop().time())
             self._pressed.set()
 
-    async def _wait(self, window: Window) -> None:
+    async def _wait(self, window: Window, listener: Listener) -> None:
         loop = asyncio.get_running_loop()
         while not window.over(loop.time()):
             with suppress(TimeoutError):
@@ -186,7 +190,7 @@ class Privacy:
             if not self._stopped:
                 await self._unmute()
         logger.info("[REC] the pause is over")
-        await self._listener.be_public(told)
+        await listener.be_public(told)
 
     async def _delivered(self, window: Window) -> str:
         keys = window.take()

@@ -15,7 +15,7 @@ from .spoken import spoken
 
 
 async def rehearse(ai: AI, voice: Voice, phrases: Phrases) -> None:
-    for text in (ai.greeting, *lines.lines(ai).values()):
+    for text in (ai.consent, ai.greeting, *lines.lines(ai).values()):
         heard = spoken(text, ai.language)
         if not heard or phrases.get(voice.name, heard) is not None:
             continue

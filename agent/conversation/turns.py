@@ -24,6 +24,7 @@ from .words import (
     dictation_complete,
     is_backchannel,
     is_hallucination,
+    may_go_on,
     sounds_unfinished,
 )
 
@@ -39,11 +40,11 @@ class TurnsConfig:
 
     done: float = 0.35
     """After a whole sentence, said with a voice that falls."""
-    unsure: float = 0.8
+    unsure: float = 1.0
     """When words and voice do not agree."""
-    unfinished: float = 1.4
+    unfinished: float = 2.0
     """After "I would like to", "my number is", "um"."""
-    dictation: float = 2.0
+    dictation: float = 2.2
     """In the middle of a number, an address, a name that is spelled."""
 
 
@@ -88,6 +89,7 @@ def patience(
     if finished is None:
         return config.unfinished if hanging else config.done
     if finished < FINISHED:
+        hanging = hanging or may_go_on(text, language)
         return config.unfinished if hanging else config.unsure
     return config.unsure if hanging else config.done
 

@@ -101,6 +101,12 @@ def sounds_unfinished(text: str, language: str) -> bool:
     return not stripped.endswith((".", "!")) and tokens[-1] in words.seldom_last
 
 
+def may_go_on(text: str, language: str) -> bool:
+    """It ends with a word that seldom ends a sentence, whatever sign follows."""
+    tokens, words = _tokens(text), _words_of(language)
+    return bool(tokens) and tokens[-1] in words.never_last | words.seldom_last
+
+
 def conjunctions(language: str) -> tuple[str, ...]:
     return _words_of(language).conjunctions
 
@@ -328,7 +334,7 @@ _WORDS: Mapping[str, Words] = {
         seldom_last=_set(
             "is,are,was,of,to,for,from,with,at,by,in,on,about,so,like,then,that,",
             "which,who,when,where,as,into,i,he,she,we,they,well,not,can,could,",
-            "would,will,want,need,have,his,her,its,this,these,please,maybe,until",
+            "would,will,want,need,have,his,her,its,this,these,maybe,until",
         ),
         announces=re.compile(
             r"\b(?:my|the|our) (?:[\w']+ ){1,3}(?:is|are|was)$"

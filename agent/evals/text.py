@@ -170,6 +170,16 @@ class WrittenCall:
     async def stop_media(self) -> None:
         await self._conversation.be_silent()
 
+    # Nothing is recorded here.
+
+    async def record_stop(self) -> None: ...
+
+    async def record_start(self) -> None: ...
+
+    async def record_pause(self) -> None: ...
+
+    async def record_resume(self) -> None: ...
+
 
 def _trouble(speaking: asyncio.Task[None]) -> str:
     if not speaking.done():

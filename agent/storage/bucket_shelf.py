@@ -1,7 +1,7 @@
 """The way back from a bucket: links that it serves itself, reading, deleting."""
 
 import tempfile
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import boto3
 from boto3.exceptions import Boto3Error
@@ -56,7 +56,7 @@ class BucketShelf:
             raise self._failed(error) from error
         return link
 
-    def fetch(self, key: str) -> BinaryIO:
+    def fetch(self, key: str) -> IO[bytes]:
         file = tempfile.SpooledTemporaryFile(max_size=_KEPT_IN_MEMORY)
         try:
             body = self._ask("get_object", key)["Body"]

@@ -11,18 +11,12 @@ from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agent.calls.call import Call, CallEnd, Direction, EndReason
-from agent.calls.record import (
-    CallRecord,
-    Gap,
-    ListedCall,
-    Recording,
-    RecordingState,
-    Track,
-)
+from agent.calls.record import CallRecord, ListedCall
 from agent.calls.transcript import Speaker, ToolUse, Trouble, Turn
 
 from .database import Database
 from .errors import StorageError
+from .ledger import recording
 from .tables import CallRow, RecordingRow, ToolUseRow, TroubleRow, TurnRow, storable
 
 
@@ -174,7 +168,7 @@ class Calls:
                 turns=tuple(_turn(turn) for turn in turns),
                 tool_uses=tuple(_tool_use(use) for use in tool_uses),
                 troubles=tuple(_trouble(trouble) for trouble in troubles),
-                recordings=tuple(_recording(recording) for recording in recordings),
+                recordings=tuple(recording(row) for row in recordings),
                 variables=row.variables,
             )
 
@@ -284,29 +278,4 @@ def _trouble(row: TroubleRow) -> Trouble:
         detail=row.detail,
         at=row.at,
         remedy=row.remedy,
-    )
-
-
-def _recording(row: RecordingRow) -> Recording:
-    return Recording(
-        call_id=row.call_id,
-        track=Track(row.track),
-        store=row.store,
-        key=row.key,
-        bytes=row.bytes,
-        seconds=row.seconds,
-        sha256=row.sha256,
-        created_at=row.created_at,
-        state=RecordingState(row.state),
-        format=row.format,
-        rate=row.rate,
-        samples=row.samples,
-        source_sha256=row.source_sha256,
-        closed_at=row.closed_at,
-        stored_at=row.stored_at,
-        attempts=row.attempts,
-        last_error=row.last_error,
-        next_try=row.next_try,
-        gaps=tuple(Gap(*gap) for gap in row.gaps),
-        removed_at=row.removed_at,
     )

@@ -1,7 +1,7 @@
 """Opens and deletes recordings where their rows say that they are.
 
-stores.py puts them there; this is the way back. A row may name a store of last year: the
-folder is known always, a bucket as long as it is the configured one. All of it blocks.
+stores.py puts them there; this is the way back. A row may name a store of last year:
+the folder is always known, a bucket while it is the configured one. All of it blocks.
 """
 
 import os
@@ -9,7 +9,7 @@ import stat
 from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 from .files import sync_folder
 from .stores import S3Config, StoreError
@@ -22,7 +22,7 @@ class NotThere(StoreError):
 
 
 class Shelf(Protocol):
-    def fetch(self, key: str) -> BinaryIO:
+    def fetch(self, key: str) -> IO[bytes]:
         """Opened at its beginning, and seekable."""
         ...
 

@@ -1,26 +1,36 @@
 """The spool: a job, which is a small file, per finished recording.
 
-scripts/upload-recording.sh leaves them. A job stays until its recording is stored.
-One that cannot be done for good is moved to `rejected/`, with the reason in a file
-beside it; moved back, it is tried again.
+scripts/upload-recording.sh leaves them, and the sweep those that it did not. A job
+stays until its recording is stored, and so survives whatever happens to us. What can
+never be stored is moved to `rejected/`, with the reason in a file beside it.
 """
 
 import fcntl
 import json
 import os
+import random
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from .files import BadFile, open_plainly, replacing
+from agent.calls.record import Track
+
+from .files import BadFile, move_away, open_plainly, replacing, sync_folder
 
 _LONGEST_JOB = 16_384
 """Bytes."""
 _LONGEST_PAUSE = timedelta(minutes=5)
 # What scripts/upload-recording.sh lets through; these become names of files.
 _NAME = re.compile(r"(?!\.)(?!.*\.\.)[A-Za-z0-9._-]{1,64}")
+
+SUFFIXES = {
+    Track.MIX: ".wav",
+    Track.USER: "-user.wav",
+    Track.ASSISTANT: "-assistant.wav",
+}
+"""What the names of Asterisk's files end with."""
 
 
 class JobError(Exception):
@@ -58,14 +68,26 @@ class Job:
         return json.dumps(asdict(self), default=str) + "\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Jobs that may be tried now, those first that have failed least."""
+
+    jobs: tuple[Job, ...]
+    broken: tuple[tuple[Path, str], ...]
+    """Files that are no jobs, and why not."""
+
+
 class Spool:
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
+        self.rejected = folder / "rejected"
+        self._known: dict[str, tuple[int, Job]] = {}
+        """With the time of the file: thousands may wait while a store is down."""
 
     def lock(self) -> int | None:
         """Held until the returned descriptor is closed; None: another agent has it."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -73,8 +95,29 @@ class Spool:
             return None
         return lock
 
-    def waiting(self) -> Sequence[Path]:
-        return sorted(self._folder.glob("*.job"))
+    def due(self, now: datetime, busy: Collection[str] = ()) -> Due:
+        jobs, broken = [], []
+        known: dict[str, tuple[int, Job]] = {}
+        for entry in os.scandir(self.folder):
+            name, _, kind = entry.name.rpartition(".")
+            if kind != "job" or not name or name in busy:
+                continue
+            try:
+                changed = entry.stat(follow_symlinks=False).st_mtime_ns
+                seen = self._known.get(name)
+                if seen is None or seen[0] != changed:
+                    seen = (changed, self.read(Path(entry.path)))
+            except FileNotFoundError:
+                continue
+            except JobError as error:
+                broken.append((Path(entry.path), str(error)))
+                continue
+            known[name] = seen
+            if seen[1].not_before is None or now >= seen[1].not_before:
+                jobs.append(seen[1])
+        self._known = known
+        jobs.sort(key=lambda job: (job.attempts, job.closed_at, job.recording))
+        return Due(tuple(jobs), tuple(broken))
 
     def read(self, path: Path) -> Job:
         try:
@@ -87,26 +130,82 @@ class Spool:
             raise JobError(f"it is for {job.recording!r}, and its name says otherwise")
         return job
 
-    def postpone(self, job: Job, error: str, now: datetime) -> datetime:
-        """Notes the failure in the job. Returns when it is due again."""
-        pause = timedelta(seconds=2 ** min(job.attempts, 10))
-        due = now + min(pause, _LONGEST_PAUSE)
+    def add(self, job: Job) -> bool:
+        """Unless there is one for this recording already."""
+        path = self._path(job)
+        if path.exists():
+            return False
+        with replacing(path) as file:
+            file.write(job.text().encode())
+        sync_folder(self.folder)
+        return True
+
+    def postpone(
+        self, job: Job, error: str, now: datetime, share: float | None = None
+    ) -> Job:
+        """Notes the failure. Returns the job with the time when it is due again.
+
+        `share` of the pause, 0 to 1, is random if it is not given: what failed
+        together is not tried again together.
+        """
+        pause = min(timedelta(seconds=2 ** min(job.attempts, 10)), _LONGEST_PAUSE)
+        share = random.random() if share is None else share
         failed = replace(
-            job, attempts=job.attempts + 1, not_before=due, last_error=error
+            job,
+            attempts=job.attempts + 1,
+            not_before=now + pause * (0.5 + share / 2),
+            last_error=error,
         )
-        with replacing(self._folder / f"{job.recording}.job") as file:
+        path = self._path(job)
+        # Should there be no room to write it down, it holds at least for this process.
+        self._known[job.recording] = (path.stat().st_mtime_ns, failed)
+        with replacing(path) as file:
             file.write(failed.text().encode())
-        return due
+        return failed
 
     def reject(self, path: Path, reason: str) -> None:
-        rejected = self._folder / "rejected"
-        rejected.mkdir(exist_ok=True)
-        with replacing(rejected / f"{path.stem}.reason") as file:
+        """A job, or a track's file; perhaps there is nothing to move any more."""
+        self.rejected.mkdir(exist_ok=True)
+        name = path.name
+        if path.exists() and not path.is_symlink():
+            name = move_away(path, self.rejected).name
+        with replacing(self.rejected / f"{name}.reason") as file:
             file.write(f"{reason}\n".encode(errors="replace"))
-        os.replace(path, rejected / path.name)
 
-    def done(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
+    def done(self, job: Job) -> None:
+        self._path(job).unlink(missing_ok=True)
+
+    def _path(self, job: Job) -> Path:
+        return self.folder / f"{job.recording}.job"
+
+
+def orphans(monitor: Path, before: datetime) -> Iterator[Job]:
+    """Recordings in Asterisk's folder to which nothing was written since `before`.
+
+    Only what is named as the dialplan names it, and is a regular file.
+    """
+    found: dict[str, float] = {}
+    for entry in os.scandir(monitor):
+        name = _recording(entry.name)
+        if name is None or not entry.is_file(follow_symlinks=False):
+            continue
+        try:
+            changed = entry.stat(follow_symlinks=False).st_mtime
+        except FileNotFoundError:
+            continue
+        found[name] = max(changed, found.get(name, 0))
+    for name, changed in sorted(found.items()):
+        if changed < before.timestamp():
+            closed_at = datetime.fromtimestamp(int(changed), UTC)
+            yield Job(name, name, closed_at, environment="orphan")
+
+
+def _recording(file_name: str) -> str | None:
+    for suffix in sorted(SUFFIXES.values(), key=len, reverse=True):
+        if file_name.endswith(suffix):
+            name = file_name.removesuffix(suffix)
+            return name if _NAME.fullmatch(name) else None
+    return None
 
 
 def _instant(value: object) -> datetime:

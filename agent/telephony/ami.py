@@ -1,7 +1,7 @@
 """Asterisk's Manager Interface (AMI): one action, one answer.
 
-Each action has a connection of its own: there are a few in a call at most, a login takes
-a millisecond on this machine, and nothing can be stale when Asterisk was restarted.
+Each action has a connection of its own: there are a few in a call at most, a login
+takes a millisecond, and nothing is stale when Asterisk was restarted.
 """
 
 import asyncio

@@ -1,8 +1,9 @@
 """Silence in a recording: what MixMonitor writes while nobody may know what is said.
 
-Asterisk goes on writing, zeros instead of sound, so the three tracks stay as long as the
-call. A channel goes by its name or its UNIQUEID, which is our call's id. The AMI user
-need not be able to begin recordings: that is `system`, which may run any program.
+Asterisk goes on writing, zeros instead of sound, so the three tracks stay as long as
+the call. A channel goes by its name or its UNIQUEID, which is our call's id. Beginning
+and ending recordings is the dialplan's: AMI's MixMonitor takes the right `system`, with
+which any program can be run.
 """
 
 from agent.calls.control import CallControlError
@@ -11,7 +12,7 @@ from .ami import Ami, AmiError
 
 
 class Recorder:
-    def __init__(self, ami: Ami | None) -> None:
+    def __init__(self, ami: Ami | None = None) -> None:
         self._ami = ami
 
     async def mute(self, channel: str) -> None:

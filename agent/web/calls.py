@@ -1,12 +1,16 @@
-"""/calls: what calls there are and were, one in full; hold, resume and hang-up."""
+"""/calls: what calls there are and were, one in full; hold, resume and hang-up; its
+recording stopped, started and paused."""
 
 import base64
 import binascii
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import Annotated, NoReturn, Protocol
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
+from agent.calls.control import CallControlError
+from agent.conversation.privacy import SECONDS
 from agent.storage.calls import Calls, Cursor
 
 from .auth import require_operator
@@ -28,6 +32,13 @@ class Live(Protocol):
     def resume(self, call_id: str) -> bool:
         """The AI is back; False when no such call is up."""
         ...
+
+    # False when no such call is up, a CallControlError when it cannot be done.
+
+    async def record_start(self, call_id: str) -> bool: ...
+    async def record_stop(self, call_id: str) -> bool: ...
+    async def record_pause(self, call_id: str, seconds: float) -> bool: ...
+    async def record_resume(self, call_id: str) -> bool: ...
 
 
 def _calls(request: Request) -> Calls:
@@ -132,6 +143,85 @@ async def resume(
     if not live.resume(call_id):
         await _explain(call_id, calls)
     return Response(status_code=202)
+
+
+@router.post(
+    "/{call_id}/record/stop",
+    status_code=202,
+    response_class=Response,
+    responses=documented(404, 409),
+)
+async def stop_recording(
+    call_id: str,
+    calls: Annotated[Calls, Depends(_calls)],
+    live: Annotated[Live, Depends(_live)],
+) -> Response:
+    """From now on the recording holds silence, as long as the call. The AI goes on
+    listening, and the transcript goes on."""
+    await _record(live.record_stop(call_id), call_id, calls)
+    return Response(status_code=202)
+
+
+@router.post(
+    "/{call_id}/record/start",
+    status_code=202,
+    response_class=Response,
+    responses=documented(404, 409),
+)
+async def start_recording(
+    call_id: str,
+    calls: Annotated[Calls, Depends(_calls)],
+    live: Annotated[Live, Depends(_live)],
+) -> Response:
+    """It holds sound again; in a pause: from its end on."""
+    await _record(live.record_start(call_id), call_id, calls)
+    return Response(status_code=202)
+
+
+@router.post(
+    "/{call_id}/record/pause",
+    status_code=202,
+    response_class=Response,
+    responses=documented(404, 409),
+)
+async def pause_recording(
+    call_id: str,
+    calls: Annotated[Calls, Depends(_calls)],
+    live: Annotated[Live, Depends(_live)],
+    seconds: Annotated[
+        float, Query(ge=1, le=600, description="After so long it is over by itself.")
+    ] = SECONDS,
+) -> Response:
+    """The caller is asked to type. Until that is done nothing is recorded, heard or
+    written down; the keys go to the AI's `keys_to`. Again: nothing changes."""
+    await _record(live.record_pause(call_id, seconds), call_id, calls)
+    return Response(status_code=202)
+
+
+@router.post(
+    "/{call_id}/record/resume",
+    status_code=202,
+    response_class=Response,
+    responses=documented(404, 409),
+)
+async def resume_recording(
+    call_id: str,
+    calls: Annotated[Calls, Depends(_calls)],
+    live: Annotated[Live, Depends(_live)],
+) -> Response:
+    """The end of a pause; what was not typed to its end goes nowhere. Without a pause:
+    nothing changes."""
+    await _record(live.record_resume(call_id), call_id, calls)
+    return Response(status_code=202)
+
+
+async def _record(doing: Awaitable[bool], call_id: str, calls: Calls) -> None:
+    try:
+        done = await doing
+    except CallControlError as error:
+        raise HTTPException(409, str(error)) from error
+    if not done:
+        await _explain(call_id, calls)
 
 
 async def _explain(call_id: str, calls: Calls) -> NoReturn:

@@ -5,8 +5,9 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from agent.calls.call import Direction, EndReason
-from agent.calls.record import CallRecord, ListedCall, Track
+from agent.calls.record import CallRecord, ListedCall, RecordingState, Track
 from agent.calls.transcript import Speaker
+from agent.storage.retention import Tombstone
 
 
 class ProblemPlace(BaseModel):
@@ -105,6 +106,34 @@ class RecordingShape(BaseModel):
     seconds: float
     sha256: str
     created_at: datetime
+
+
+class WaveformShape(BaseModel):
+    track: Track
+    seconds: float
+    peaks: list[tuple[int, int]] = Field(
+        description="Lowest and highest sample of each step, -128 to 127."
+    )
+
+
+class ErasureShape(BaseModel):
+    state: RecordingState = Field(description="erased, or expired before.")
+    at: datetime
+    who: str
+    why: str
+    finished_at: datetime | None = Field(
+        description="Null: the store has not deleted the sound yet, and is asked again."
+    )
+
+    @classmethod
+    def of(cls, tombstone: Tombstone) -> "ErasureShape":
+        return cls(
+            state=tombstone.state,
+            at=tombstone.at,
+            who=tombstone.who,
+            why=tombstone.why,
+            finished_at=tombstone.finished_at,
+        )
 
 
 class CallDetail(CallSummary):

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from agent.calls.record import Track
@@ -27,7 +27,7 @@ class LinkExpired(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SigningConfig:
-    key: str
+    key: str = field(repr=False)
     """Kept in the data folder; who has it can listen to everything."""
     seconds: float
     """How long a link is good."""

@@ -83,8 +83,9 @@ class Scene:
         self.cannot = False
         self.accepts = accepts
         self.privacy = Privacy(
-            "17.5", self, self, None if accepts is None else self.deliver
+            "17.5", self, None if accepts is None else self.deliver
         )
+        self.privacy.listener = self
         self.on_key = lambda key: None
 
     async def mute(self, channel):
@@ -189,6 +190,16 @@ def test_without_silence_in_the_recording_there_is_no_pause():
         await scene.privacy.pause()
 
     assert play(what) == ["private", "public", *BEGUN]
+
+
+def test_who_cannot_be_made_deaf_is_not_asked_to():
+    async def what(scene):
+        scene.privacy.listener = None
+        with pytest.raises(CallControlError, match="cannot be kept from hearing"):
+            await scene.privacy.pause()
+        await scene.privacy.stop()
+
+    assert play(what) == ["mute"]
 
 
 def test_a_recording_that_stays_silent_is_tried_again():

@@ -152,6 +152,7 @@ def test_goodbyes(language: str, text: str, expected: bool):
         ("en", "Where are you from?", False),
         ("en", "That is where I come from.", False),
         ("en", "Yes.", False),
+        ("en", "Yes, please", False),
         ("en", "I want a table for two.", False),
         ("en", "Four", False),
         ("en", "", False),

@@ -16,6 +16,7 @@ SECRETS = {
     "EXTENSION_100_PASSWORD": "hundred",
     "EXTENSION_101_PASSWORD": "hundred and one",
     "ARI_PASSWORD": "ari",
+    "AMI_PASSWORD": "ami",
 }
 """The least that compose.yaml needs to be told."""
 

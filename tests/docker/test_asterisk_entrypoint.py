@@ -18,6 +18,7 @@ SECRETS = {
     "EXTENSION_100_PASSWORD": "a",
     "EXTENSION_101_PASSWORD": "b",
     "ARI_PASSWORD": "c",
+    "AMI_PASSWORD": "d",
 }
 
 # Runs until it is told, as Asterisk's own command line tells it.

@@ -110,6 +110,7 @@ def test_new_env_makes_up_every_secret(tmp_path):
         "EXTENSION_100_PASSWORD",
         "EXTENSION_101_PASSWORD",
         "ARI_PASSWORD",
+        "AMI_PASSWORD",
         *OF_BOTO3,
     }
     assert all(re.fullmatch("[0-9a-f]{32}", made[name]) for name in secret)

@@ -30,6 +30,18 @@ class FakeControl:
     async def stop_media(self) -> None:
         self._do("stop_media")
 
+    async def record_stop(self) -> None:
+        self._do("record_stop")
+
+    async def record_start(self) -> None:
+        self._do("record_start")
+
+    async def record_pause(self) -> None:
+        self._do("record_pause")
+
+    async def record_resume(self) -> None:
+        self._do("record_resume")
+
     def _do(self, *what: str) -> None:
         if self.cannot:
             raise CallControlError(self.cannot)

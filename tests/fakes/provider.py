@@ -34,9 +34,12 @@ class ToolCall:
 
 @dataclass
 class FakeProvider:
-    """`answers` are given in turn: text, a tool call, or an HTTP status."""
+    """`answers` are given in turn: text, a tool call, or an HTTP status. Who needs to be
+    sure which question is answered gives `reply` instead: it sees the messages, and is
+    asked again for a guess that was dropped."""
 
     answers: list[str | ToolCall | int] = field(default_factory=list)
+    reply: Callable[[list[dict[str, Any]]], str | ToolCall | int] | None = None
     seconds_per_word: float = 0.1
     chats: list[dict[str, Any]] = field(default_factory=list)
     spoken: list[str] = field(default_factory=list)
@@ -50,7 +53,7 @@ class FakeProvider:
         async def chat(request: Request) -> Response:
             self.chats.append(await request.json())
             await asyncio.sleep(self.delay())
-            answer = self.answers.pop(0) if self.answers else "I have nothing to say."
+            answer = self._answer(self.chats[-1]["messages"])
             if isinstance(answer, int):
                 return JSONResponse({"error": {"message": "no"}}, status_code=answer)
             return StreamingResponse(
@@ -67,6 +70,11 @@ class FakeProvider:
             return Response(tone(seconds, asked.get("sample_rate", 24000)))
 
         return app
+
+    def _answer(self, messages: list[dict[str, Any]]) -> str | ToolCall | int:
+        if self.reply is not None:
+            return self.reply(messages)
+        return self.answers.pop(0) if self.answers else "I have nothing to say."
 
     async def _stream(self, answer: str | ToolCall) -> AsyncIterator[str]:
         if isinstance(answer, ToolCall):

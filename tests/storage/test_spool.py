@@ -59,11 +59,48 @@ def test_garbage_is_a_job_or_a_job_error(text):
         pass
 
 
-def test_only_jobs_are_waiting(tmp_path):
-    for name in ("2.1.job", "1.1.job", ".3.1.99.tmp", "4.1.wav"):
+def test_only_jobs_are_due(tmp_path):
+    spool = Spool(tmp_path)
+    for name in (".3.1.99.tmp", ".job", ".1.1.job.tmp", "4.1.wav"):
         (tmp_path / name).write_text("")
-    Spool(tmp_path).reject(tmp_path / "2.1.job", "so")
-    assert [path.name for path in Spool(tmp_path).waiting()] == ["1.1.job"]
+    (tmp_path / "2.1.job").write_text("noise")
+    (tmp_path / "17.5.job").write_text(TEXT)
+    due = spool.due(NOON)
+    assert due.jobs == (JOB,)
+    assert [(path.name, reason[:9]) for path, reason in due.broken] == [
+        ("2.1.job", "not a job")
+    ]
+    assert spool.due(NOON, busy={"17.5", "2.1"}).jobs == ()
+
+
+def test_those_that_have_failed_least_come_first(tmp_path):
+    spool = Spool(tmp_path)
+    order = [
+        Job("d", "d", NOON - timedelta(hours=1)),
+        Job("a", "a", NOON),
+        Job("c", "c", NOON - timedelta(days=1), attempts=1),
+        Job("b", "b", NOON - timedelta(days=2), attempts=2),
+    ]
+    for job in order:
+        assert spool.add(job)
+    assert spool.due(NOON).jobs == tuple(order)
+
+
+def test_a_job_is_added_once(tmp_path):
+    spool = Spool(tmp_path)
+    assert spool.add(JOB)
+    assert not spool.add(replace(JOB, call="other"))
+    assert spool.due(NOON).jobs == (JOB,)
+
+
+def test_a_job_that_the_script_leaves_again_is_read_again(tmp_path):
+    spool = Spool(tmp_path)
+    spool.add(JOB)
+    assert spool.due(NOON).jobs == (JOB,)
+    spool.postpone(JOB, "no room", NOON)
+    assert spool.due(NOON).jobs == ()
+    (tmp_path / "17.5.job").write_text(TEXT)
+    assert spool.due(NOON).jobs == (JOB,)
 
 
 def test_a_job_under_a_wrong_name(tmp_path):
@@ -80,11 +117,13 @@ def test_a_job_that_is_a_link(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("attempts", "seconds"), [(0, 1), (1, 2), (5, 32), (9, 300), (10_000, 300)]
+    ("attempts", "share", "seconds"),
+    [(0, 1, 1), (0, 0, 0.5), (1, 1, 2), (5, 0.5, 24), (9, 1, 300), (10_000, 0, 150)],
 )
-def test_pauses_grow_to_five_minutes(tmp_path, attempts, seconds):
+def test_pauses_grow_to_five_minutes(tmp_path, attempts, share, seconds):
     spool = Spool(tmp_path)
-    spool.postpone(replace(JOB, attempts=attempts), "no room", NOON)
+    spool.add(JOB)
+    spool.postpone(replace(JOB, attempts=attempts), "no room", NOON, share)
     assert spool.read(tmp_path / "17.5.job") == replace(
         JOB,
         attempts=attempts + 1,
@@ -93,13 +132,39 @@ def test_pauses_grow_to_five_minutes(tmp_path, attempts, seconds):
     )
 
 
+def test_pauses_of_those_that_fail_together_differ(tmp_path):
+    spool = Spool(tmp_path)
+    spool.add(JOB)
+    due = {spool.postpone(JOB, "", NOON).not_before for _ in range(20)}
+    assert len(due) > 1
+    assert min(due) >= NOON + timedelta(seconds=0.5)
+    assert max(due) <= NOON + timedelta(seconds=1)
+
+
 def test_a_rejected_job_has_its_reason_beside_it(tmp_path):
     path = tmp_path / "17.5.job"
     path.write_text(TEXT)
     Spool(tmp_path).reject(path, "no such \ud800 file")
     assert not path.exists()
     assert (tmp_path / "rejected/17.5.job").read_text() == TEXT
-    assert (tmp_path / "rejected/17.5.reason").read_text() == "no such ? file\n"
+    assert (tmp_path / "rejected/17.5.job.reason").read_text() == "no such ? file\n"
+
+
+def test_what_was_rejected_before_stays(tmp_path):
+    for text in ("first", "second"):
+        (tmp_path / "17.5.wav").write_text(text)
+        Spool(tmp_path).reject(tmp_path / "17.5.wav", f"so {text}")
+    rejected = tmp_path / "rejected"
+    assert (rejected / "17.5.wav").read_text() == "first"
+    assert (rejected / "17.5.wav.2").read_text() == "second"
+    assert (rejected / "17.5.wav.2.reason").read_text() == "so second\n"
+
+
+def test_of_what_is_not_there_the_reason_stays(tmp_path):
+    Spool(tmp_path).reject(tmp_path / "17.5.wav", "it never came")
+    assert [path.name for path in (tmp_path / "rejected").iterdir()] == [
+        "17.5.wav.reason"
+    ]
 
 
 def test_one_agent_at_a_time(tmp_path):

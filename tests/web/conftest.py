@@ -5,6 +5,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from agent.calls.control import CallControlError
 from agent.storage.calls import Calls
 from agent.storage.database import Database
 from agent.web import calls, health, problems
@@ -15,6 +16,8 @@ class FakeLive:
 
     def __init__(self):
         self.up, self.done = set(), []
+        self.cannot = ""
+        """Why recordings cannot be changed."""
 
     def end(self, call_id):
         return self._do("end", call_id)
@@ -24,6 +27,24 @@ class FakeLive:
 
     def resume(self, call_id):
         return self._do("resume", call_id)
+
+    async def record_start(self, call_id):
+        return self._record("record_start", call_id)
+
+    async def record_stop(self, call_id):
+        return self._record("record_stop", call_id)
+
+    async def record_pause(self, call_id, seconds):
+        self.seconds = seconds
+        return self._record("record_pause", call_id)
+
+    async def record_resume(self, call_id):
+        return self._record("record_resume", call_id)
+
+    def _record(self, what, call_id):
+        if self.cannot:
+            raise CallControlError(self.cannot)
+        return self._do(what, call_id)
 
     def _do(self, what, call_id):
         if call_id not in self.up:

@@ -169,6 +169,10 @@ DEEDS = {
     "end": ("DELETE", "/calls/17.5"),
     "hold": ("POST", "/calls/17.5/hold"),
     "resume": ("POST", "/calls/17.5/resume"),
+    "record_start": ("POST", "/calls/17.5/record/start"),
+    "record_stop": ("POST", "/calls/17.5/record/stop"),
+    "record_pause": ("POST", "/calls/17.5/record/pause"),
+    "record_resume": ("POST", "/calls/17.5/record/resume"),
 }
 
 
@@ -215,3 +219,26 @@ async def test_a_database_that_is_away(app, client):
     answer = await client.get("/calls")
     assert answer.status_code == 503
     assert answer.json()["detail"] == "the records of calls cannot be reached just now"
+
+
+async def test_a_recording_that_cannot_be_changed(app, client):
+    app.state.live.up = {"17.5"}
+    app.state.live.cannot = "OFFHOOK_AMI_PASSWORD is not set"
+    answer = await client.post("/calls/17.5/record/pause")
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == "OFFHOOK_AMI_PASSWORD is not set"
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [("", 120), ("?seconds=30", 30), ("?seconds=600", 600)]
+)
+async def test_how_long_a_pause_may_be(app, client, asked, seconds):
+    app.state.live.up = {"17.5"}
+    answer = await client.post(f"/calls/17.5/record/pause{asked}")
+    assert (answer.status_code, app.state.live.seconds) == (202, seconds)
+
+
+@pytest.mark.parametrize("seconds", ["0", "601", "for ever", "nan"])
+async def test_a_pause_that_makes_no_sense(app, client, seconds):
+    answer = await client.post(f"/calls/17.5/record/pause?seconds={seconds}")
+    assert answer.status_code == 422

@@ -56,6 +56,21 @@ async def end_call(reach: Reach, /, farewell: str = "") -> str:
     return "the call ends"
 
 
+async def record_stop(reach: Reach, /) -> str:
+    await reach.control.record_stop()
+    return "the call is not recorded any more"
+
+
+async def record_start(reach: Reach, /) -> str:
+    await reach.control.record_start()
+    return "the call is recorded again"
+
+
+async def pause_recording(reach: Reach, /) -> str:
+    await reach.control.record_pause()
+    return "the caller was asked to type; wait until you are told what came of it"
+
+
 async def set_variables(reach: Reach, /, variables: Mapping[str, Any]) -> str:
     known = reach.control.variables
     for name in variables:
@@ -148,6 +163,26 @@ TOOLS: Mapping[str, Tool] = {
             "stop_flow",
             "Hang up at once, without a goodbye.",
             stop_flow,
+            voice_only=True,
+            quiet=True,
+        ),
+        Tool(
+            "record_stop",
+            "Stop recording, when the caller does not want to be recorded.",
+            record_stop,
+            voice_only=True,
+        ),
+        Tool(
+            "record_start",
+            "Record the call again.",
+            record_start,
+            voice_only=True,
+        ),
+        Tool(
+            "pause_recording",
+            "Let the caller type a card or other secret number, which nobody "
+            "hears, records or tells you. Never ask for it yourself.",
+            pause_recording,
             voice_only=True,
             quiet=True,
         ),

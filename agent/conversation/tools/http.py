@@ -19,6 +19,7 @@ from agent.calls.toolbox import HttpTool
 from .tool import LIMIT, Reach, Tool, ToolError, schema_mistake, shortened
 
 _PLACE = re.compile(r"\{(variable:)?([A-Za-z_][A-Za-z0-9_-]*)\}")
+_LOOPBACK = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/|$)")
 _WITHOUT_BODY = ("GET", "DELETE")
 
 
@@ -68,6 +69,17 @@ def mistake(config: HttpTool) -> str:
     for variable, name in _PLACE.findall(config.url):
         if not variable and name not in config.parameters.get("properties", {}):
             return f"url has {{{name}}}, and parameters.properties has no {name}"
+    return ""
+
+
+def keyless(config: HttpTool) -> str:
+    """Why it cannot be given a number that nobody may know; empty: it can."""
+    if "keys" not in config.parameters.get("properties", {}):
+        return "parameters.properties has no keys"
+    if config.method in _WITHOUT_BODY or "{keys}" in config.url:
+        return "keys would be in its address, and addresses are in logs"
+    if not config.url.startswith("https://") and not _LOOPBACK.match(config.url):
+        return "its url is not https://"
     return ""
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 import httpx
+from loguru import logger
 
 from agent.calls.ai import AI, AIError
 from agent.calls.control import CallControl
@@ -21,10 +22,11 @@ from agent.conversation.seams import Knowledge
 from . import http as http_tools
 from .builtin import TOOLS
 from .mcp import McpConnection, callable_name
-from .tool import Reach, Tool
+from .tool import Reach, Tool, ToolError, fitted
 
 ALL = "all"
 CHANNELS = ("voice", "chat")
+RECORDING = ("record_stop", "record_start", "pause_recording")
 
 
 class Toolbox:
@@ -37,9 +39,11 @@ class Toolbox:
         knowledge: Knowledge | None = None,
         secrets: Mapping[str, str] | None = None,
         region: str = "",
+        recorder: bool = False,
     ) -> None:
         """`secrets`: what `secret` in HTTP tools and MCP servers is the name of.
-        `region`: ISO 3166, of numbers without their country code."""
+        `region`: ISO 3166, of numbers without their country code. `recorder`: whether
+        recordings can be stopped and paused."""
         if region and region not in policy.COUNTRIES:
             raise ValueError(f"{region!r} is no country, ISO 3166")
         self.region = region
@@ -48,6 +52,7 @@ class Toolbox:
         self._messages = messages
         self._knowledge = knowledge
         self._secrets = secrets or {}
+        self._recorder = recorder
         self._servers: dict[McpServer, McpConnection] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
@@ -98,6 +103,21 @@ class Toolbox:
         return Reach(
             control, self._emails, self._messages, self._knowledge, ai.knowledge
         )
+
+    async def deliver(self, ai: AI, control: CallControl, keys: str) -> bool:
+        """Gives what was typed in a pause to the tool that the operator has named for
+        it; whether it was accepted. Nothing of it is logged or kept."""
+        (config,) = (tool for tool in ai.http_tools if tool.name == ai.keys_to)
+        token = self._secrets.get(config.secret, "")
+        tool = http_tools.http_tool(config, self._http, token)
+        try:
+            await tool.run(self.reach(ai, control), **fitted(tool, {"keys": keys}))
+        except ToolError:
+            return False
+        except Exception as error:  # noqa: BLE001 - the call goes on, without the number
+            logger.error("[TOOL] {} failed: {}", config.name, type(error).__name__)
+            return False
+        return True
 
     def wake(self, ai: AI) -> None:
         """Tries again, behind the scenes, the servers that were never reached."""
@@ -152,6 +172,7 @@ class Toolbox:
             "send_email": ("OFFHOOK_SMTP_HOST", self._emails),
             "send_message": ("OFFHOOK_MESSAGE_URL", self._messages),
             "search_knowledge": ("`knowledge`", ai.knowledge and self._knowledge),
+            **dict.fromkeys(RECORDING, ("OFFHOOK_AMI_PASSWORD", self._recorder)),
         }
         return {name: what for name, (what, there) in needs.items() if not there}
 
@@ -176,6 +197,10 @@ class Toolbox:
             taken.add(tool.name)
             if why := http_tools.mistake(tool):
                 _refuse(ai, f"http_tools: {tool.name}: {why}")
+            if tool.name == ai.keys_to and (why := http_tools.keyless(tool)):
+                _refuse(ai, f"keys_to: {tool.name}: {why}")
+        if ai.keys_to and ai.keys_to not in taken - set(TOOLS) - {ALL}:
+            _refuse(ai, f"keys_to is {ai.keys_to!r}, which is none of its http_tools")
         servers = [server.name for server in ai.mcp_servers]
         if len(set(servers)) < len(servers):
             _refuse(ai, "mcp_servers: two have the same name")

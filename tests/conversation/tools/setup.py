@@ -47,6 +47,7 @@ class Desk:
             knowledge=self.knowledge,
             secrets=self.secrets,
             region="DE",
+            recorder=True,
         )
         self.offer = self.another()
 

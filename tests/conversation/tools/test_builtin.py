@@ -18,6 +18,9 @@ ASKED_FOR = [
     "stop_media",
     "stop_service",
     "stop_flow",
+    "record_stop",
+    "record_start",
+    "pause_recording",
     "set_variables",
     "get_variables",
     "get_aicall_messages",
@@ -51,6 +54,7 @@ def test_each_is_short_enough_for_small_models(name):
         ("stop_service", {"farewell": "Please hold."}, ("leave", "Please hold.")),
         ("stop_service", {}, ("leave", "")),
         ("stop_media", {}, ("stop_media",)),
+        ("pause_recording", {}, ("record_pause",)),
         (
             "connect_call",
             {"destination": "sales", "announcement": "One moment."},
@@ -64,6 +68,14 @@ async def test_what_is_done_to_the_call(name, arguments, done):
     told = await desk.use(name, **arguments)
     assert desk.control.done == [done]
     assert (told.outcome, told.quiet) == (Outcome.DONE, True)
+
+
+@pytest.mark.parametrize("name", ["record_stop", "record_start"])
+async def test_what_the_caller_is_to_be_told(name):
+    desk = Desk(OPEN)
+    told = await desk.use(name)
+    assert desk.control.done == [(name,)]
+    assert (told.outcome, told.quiet) == (Outcome.DONE, False)
 
 
 @pytest.mark.parametrize("name", ["end_call", "stop_flow", "stop_service"])

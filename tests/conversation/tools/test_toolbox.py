@@ -1,5 +1,5 @@
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import httpx
@@ -8,13 +8,21 @@ import pytest
 from agent.calls.ai import AIError, read
 from agent.calls.toolbox import HttpTool, McpServer, Policy
 from agent.conversation.tools.builtin import TOOLS
-from agent.conversation.tools.toolbox import Toolbox
+from agent.conversation.tools.toolbox import RECORDING, Toolbox
 from tests.fakes.control import FakeEmails, FakeKnowledge, FakeMessages
 
 from .setup import ai
 
 SHOP = HttpTool("order_status", "Look up an order.", "https://shop.example")
-VOICE_ONLY = {"connect_call", "stop_media", "stop_flow", "end_call"}
+VOICE_ONLY = {"connect_call", "stop_media", "stop_flow", "end_call", *RECORDING}
+CARD = HttpTool(
+    "card",
+    "",
+    "https://pay.example/cards",
+    parameters={
+        "properties": {"keys": {"type": "string", "pattern": "^[0-9]{13,19}$"}}
+    },
+)
 CRM = McpServer("crm", url="http://127.0.0.1:9/mcp", tools=("find", "add.note"))
 
 
@@ -31,6 +39,7 @@ def toolbox(http):
         messages=FakeMessages(),
         knowledge=FakeKnowledge(),
         secrets={"SHOP_KEY": "s3cret"},
+        recorder=True,
     )
 
 
@@ -57,7 +66,7 @@ def test_a_chat_has_no_tools_of_the_telephone(toolbox):
 def test_all_leaves_out_what_cannot_be(http, toolbox):
     bare = Toolbox(http)
     bare.check(ai())
-    missing = {"send_email", "send_message", "search_knowledge"}
+    missing = {"send_email", "send_message", "search_knowledge", *RECORDING}
     assert set(TOOLS) - set(bare.tools(ai())) == missing
     assert set(TOOLS) - set(toolbox.tools(ai())) == {"search_knowledge"}
 
@@ -68,6 +77,7 @@ def test_all_leaves_out_what_cannot_be(http, toolbox):
         ("send_email", "OFFHOOK_SMTP_HOST"),
         ("send_message", "OFFHOOK_MESSAGE_URL"),
         ("search_knowledge", "`knowledge`"),
+        ("pause_recording", "OFFHOOK_AMI_PASSWORD"),
     ],
 )
 def test_what_is_named_must_be_possible(http, toolbox, name, needs):
@@ -83,7 +93,8 @@ def test_what_is_named_must_be_possible(http, toolbox, name, needs):
         (
             {"tool_names": ("end_call", "sing"), "http_tools": (SHOP,)},
             "no tool is called 'sing'; there are: connect_call, send_email, "
-            "send_message, stop_media, stop_service, stop_flow, set_variables, "
+            "send_message, stop_media, stop_service, stop_flow, record_stop, "
+            "record_start, pause_recording, set_variables, "
             "get_variables, get_aicall_messages, end_call, order_status, all",
         ),
         (
@@ -108,6 +119,30 @@ def test_what_is_named_must_be_possible(http, toolbox, name, needs):
             "m: NO_KEY is no OFFHOOK_SECRET_* that is set",
         ),
         ({"mcp_servers": (CRM, CRM)}, "mcp_servers: two have the same name"),
+        ({"keys_to": "card"}, "keys_to is 'card', which is none of its http_tools"),
+        ({"keys_to": "end_call"}, "keys_to is 'end_call', which is none of its"),
+        (
+            {"keys_to": "order_status", "http_tools": (SHOP,)},
+            "keys_to: order_status: parameters.properties has no keys",
+        ),
+        (
+            {"keys_to": "card", "http_tools": (replace(CARD, method="GET"),)},
+            "keys_to: card: keys would be in its address",
+        ),
+        (
+            {
+                "keys_to": "card",
+                "http_tools": (replace(CARD, url=f"{CARD.url}/{{keys}}"),),
+            },
+            "keys_to: card: keys would be in its address",
+        ),
+        (
+            {
+                "keys_to": "card",
+                "http_tools": (replace(CARD, url="http://pay.example"),),
+            },
+            "keys_to: card: its url is not https://",
+        ),
         (
             {"mcp_servers": (CRM,), "tool_names": ("lose",)},
             "no tool is called 'lose'; there are: ",

@@ -1,0 +1,97 @@
+"""Where it is written what became of each track: rows of our own database.
+
+The spool is what work is done by. This is what everybody else reads, so it may be
+behind, and never ahead: STORED is written once the store has it.
+"""
+
+from typing import Protocol
+
+from agent.calls.record import Gap, Recording, RecordingState, Track
+
+from .database import Database
+from .tables import RecordingRow
+
+GONE = (RecordingState.EXPIRED, RecordingState.ERASED)
+"""These stay as they are, whatever turns up of them."""
+
+
+class Ledger(Protocol):
+    """Both raise StorageError."""
+
+    async def look_up(self, call_id: str, track: Track) -> Recording | None: ...
+
+    async def note(self, recording: Recording) -> bool:
+        """False: it was erased, or has expired, and must not come back."""
+        ...
+
+
+class DatabaseLedger:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def look_up(self, call_id: str, track: Track) -> Recording | None:
+        async with self._database.session(
+            f"look up recordings of {call_id!r}", read_only=True
+        ) as session:
+            row = await session.get(RecordingRow, (call_id, track.value))
+            return None if row is None else recording(row)
+
+    async def note(self, recording: Recording) -> bool:
+        async with self._database.session(
+            f"note a recording of {recording.call_id!r}"
+        ) as session:
+            key = (recording.call_id, recording.track.value)
+            row = await session.get(RecordingRow, key)
+            if row is None:
+                row = RecordingRow(
+                    call_id=recording.call_id,
+                    track=recording.track.value,
+                    created_at=recording.created_at,
+                    gaps=[],
+                )
+                session.add(row)
+            elif row.state in GONE:
+                return False
+            elif row.state == RecordingState.STORED:
+                return True
+            row.state = recording.state.value
+            row.store = recording.store
+            row.key = recording.key
+            row.bytes = recording.bytes
+            row.seconds = recording.seconds
+            row.sha256 = recording.sha256
+            row.format = recording.format
+            row.rate = recording.rate
+            row.samples = recording.samples
+            row.source_sha256 = recording.source_sha256
+            row.closed_at = recording.closed_at
+            row.stored_at = recording.stored_at
+            row.attempts = recording.attempts
+            row.last_error = recording.last_error
+            row.next_try = recording.next_try
+            return True
+
+
+def recording(row: RecordingRow) -> Recording:
+    return Recording(
+        call_id=row.call_id,
+        track=Track(row.track),
+        store=row.store,
+        key=row.key,
+        bytes=row.bytes,
+        seconds=row.seconds,
+        sha256=row.sha256,
+        created_at=row.created_at,
+        state=RecordingState(row.state),
+        format=row.format,
+        rate=row.rate,
+        samples=row.samples,
+        source_sha256=row.source_sha256,
+        closed_at=row.closed_at,
+        stored_at=row.stored_at,
+        attempts=row.attempts,
+        last_error=row.last_error,
+        next_try=row.next_try,
+        gaps=tuple(Gap(*gap) for gap in row.gaps),
+        removed_at=row.removed_at,
+    )

@@ -1,0 +1,297 @@
+"""/calls/{id}/recording: listen to it, look at it, erase it.
+
+Who listens is sent on to a link that expires: the bucket's own, or /recordings/{token}
+here, which players can ask for in parts.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import IO, Annotated, TypeVar
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from loguru import logger
+from starlette.responses import RedirectResponse, StreamingResponse
+
+from agent.calls.record import Recording, RecordingState, Track
+from agent.observe.missing import Cause
+from agent.storage.encoding import Format
+from agent.storage.listening import Listening, file_name, media_type
+from agent.storage.missing import Missing
+from agent.storage.peaks import NotSound, Peaks
+from agent.storage.retention import CallIsUp, Retention, UnknownCall
+from agent.storage.shelves import NotThere
+from agent.storage.stores import StoreError
+
+from . import signing
+from .auth import require_operator
+from .problems import documented, problem
+from .ranges import Unsatisfiable, asked_part
+from .schemas import ErasureShape, WaveformShape
+from .signing import BadLink, LinkExpired, SigningConfig
+
+T = TypeVar("T")
+
+_PIECE = 1 << 16
+_PATIENCE = 20.0
+"""Seconds that somebody waits for a store; beyond, it goes on without him."""
+
+_COMING = (
+    Cause.CALL_UP,
+    Cause.WAITING,
+    Cause.UPLOAD_FAILING,
+    Cause.CREDENTIALS,
+    Cause.HOOK_FAILED,
+)
+_RETRY_AFTER = "10"
+
+# Nobody but the listener keeps a copy, and nobody learns the link from him.
+_PRIVATE = {
+    "Cache-Control": "private, no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def _listening(request: Request) -> Listening:
+    listening: Listening = request.app.state.listening
+    return listening
+
+
+def _peaks(request: Request) -> Peaks:
+    peaks: Peaks = request.app.state.peaks
+    return peaks
+
+
+def _retention(request: Request) -> Retention:
+    retention: Retention = request.app.state.retention
+    return retention
+
+
+def _missing(request: Request) -> Missing:
+    missing: Missing = request.app.state.missing
+    return missing
+
+
+def _signing(request: Request) -> SigningConfig:
+    config: SigningConfig = request.app.state.signing
+    return config
+
+
+router = APIRouter(tags=["recordings"], responses=documented(404, 410, 422, 500, 503))
+
+
+class _Refused(Exception):
+    """There is nothing to listen to, and this is the answer."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+@router.get(
+    "/calls/{call_id}/recording",
+    status_code=302,
+    response_class=RedirectResponse,
+    dependencies=[Depends(require_operator)],
+    responses=documented(401, 403, 406),
+)
+async def listen(
+    request: Request,
+    call_id: str,
+    listening: Annotated[Listening, Depends(_listening)],
+    config: Annotated[SigningConfig, Depends(_signing)],
+    track: Track = Track.MIX,
+    format: Annotated[
+        Format | None, Query(description="Refused unless it is kept in this one.")
+    ] = None,
+) -> Response:
+    """Leads to a link that can be played, and passed on, until it expires."""
+    try:
+        recording = await _stored(request, call_id, track)
+        if format is not None and format.value != recording.format:
+            return problem(
+                406,
+                f"it is kept as {recording.format}, and not made into anything else",
+                available=[recording.format],
+            )
+        link = await _in_time(listening.link, recording, int(config.seconds))
+    except _Refused as refused:
+        return refused.answer
+    if link is None:
+        now = datetime.now(UTC)
+        token = signing.sign(config.key, signing.expiring(config, call_id, track, now))
+        link = f"{request.scope.get('root_path', '')}/recordings/{token}"
+    return RedirectResponse(link, 302, _PRIVATE)
+
+
+@router.get("/recordings/{token}", response_class=Response)
+async def play(
+    request: Request,
+    token: str,
+    listening: Annotated[Listening, Depends(_listening)],
+    config: Annotated[SigningConfig, Depends(_signing)],
+) -> Response:
+    """The sound behind a link, whole or in parts (`Range`); needs no token but this."""
+    try:
+        link = signing.read(config.key, token, datetime.now(UTC))
+    except BadLink:
+        return problem(403, "this link was not made here, or was changed")
+    except LinkExpired as error:
+        return problem(410, f"this link expired at {error}; ask for a new one")
+    recording = await listening.find(link.call_id, link.track)
+    tombstone = await _retention(request).tombstone(link.call_id)
+    if tombstone is not None or recording is None or _is_gone(recording):
+        return problem(410, "it was deleted")
+    if recording.state is not RecordingState.STORED:
+        return problem(404, "it is not stored yet", {"Retry-After": _RETRY_AFTER})
+    try:
+        file = await _in_time(listening.fetch, recording)
+    except _Refused as refused:
+        return refused.answer
+    return await asyncio.to_thread(_sound, request, recording, file)
+
+
+router.head("/recordings/{token}", response_class=Response, include_in_schema=False)(
+    play
+)
+
+
+@router.get(
+    "/calls/{call_id}/recording/peaks",
+    dependencies=[Depends(require_operator)],
+    responses=documented(401, 403),
+)
+async def waveform(
+    request: Request,
+    call_id: str,
+    peaks: Annotated[Peaks, Depends(_peaks)],
+    track: Track = Track.MIX,
+) -> Response:
+    """To draw it. The first time it is computed of the whole recording."""
+    try:
+        recording = await _stored(request, call_id, track)
+        found = await peaks.of(recording)
+    except _Refused as refused:
+        return refused.answer
+    except (StoreError, NotSound) as error:
+        return _store_failed(error)
+    shape = WaveformShape(track=track, seconds=found.seconds, peaks=list(found.steps))
+    return Response(shape.model_dump_json(), media_type="application/json")
+
+
+@router.delete(
+    "/calls/{call_id}/recording",
+    dependencies=[Depends(require_operator)],
+    responses=documented(401, 403, 409),
+)
+async def erase(
+    request: Request,
+    response: Response,
+    call_id: str,
+    retention: Annotated[Retention, Depends(_retention)],
+    reason: Annotated[
+        str, Query(max_length=500, description="For the audit: who asked, and why.")
+    ] = "",
+) -> ErasureShape:
+    """Sound and words together, for good. 202: the words are gone and the sound will
+    be, as soon as the store answers."""
+    peer = request.client.host if request.client else "?"
+    now = datetime.now(UTC)
+    try:
+        erased = await retention.condemn(
+            call_id, who=f"an operator at {peer}", why=reason, now=now
+        )
+    except UnknownCall as error:
+        raise HTTPException(404, str(error)) from error
+    except CallIsUp as error:
+        raise HTTPException(409, f"{error}: hang up first") from error
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            erased = await retention.finish(call_id, now)
+    except TimeoutError:
+        erased = await retention.tombstone(call_id) or erased
+    if erased.finished_at is None:
+        response.status_code = 202
+    return ErasureShape.of(erased)
+
+
+async def _stored(request: Request, call_id: str, track: Track) -> Recording:
+    """Or why there is nothing to listen to."""
+    tombstone = await _retention(request).tombstone(call_id)
+    recording = await _listening(request).find(call_id, track)
+    if tombstone is None and recording is not None:
+        if recording.state is RecordingState.STORED:
+            return recording
+    verdict = await _missing(request).why(call_id, track=track)
+    if verdict.cause in (Cause.ERASED, Cause.EXPIRED):
+        raise _Refused(problem(410, verdict.sentence, cause=verdict.cause))
+    headers = {"Retry-After": _RETRY_AFTER} if verdict.cause in _COMING else None
+    raise _Refused(problem(404, verdict.sentence, headers, cause=verdict.cause))
+
+
+def _is_gone(recording: Recording) -> bool:
+    return recording.state in (RecordingState.ERASED, RecordingState.EXPIRED)
+
+
+async def _in_time(ask: Callable[..., T], *of: object) -> T:
+    """What a store answers, if it does so soon."""
+    try:
+        return await asyncio.wait_for(asyncio.to_thread(ask, *of), _PATIENCE)
+    except NotThere as error:
+        logger.error("[REC] {}", error)
+        raise _Refused(
+            problem(404, "the store has it no more", cause=Cause.GONE_FROM_STORE)
+        ) from error
+    except (StoreError, TimeoutError) as error:
+        raise _Refused(_store_failed(error)) from error
+
+
+def _store_failed(error: Exception) -> Response:
+    logger.error(
+        "[REC] cannot be listened to: {}", error or "the store does not answer"
+    )
+    return problem(
+        503, "the store of recordings does not give it; the agent's log tells more"
+    )
+
+
+def _sound(request: Request, recording: Recording, file: IO[bytes]) -> Response:
+    size = file.seek(0, os.SEEK_END)
+    etag = f'"{recording.sha256}"'
+    headers = _PRIVATE | {
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": f'inline; filename="{file_name(recording)}"',
+        "Content-Type": media_type(recording),
+        "ETag": etag,
+    }
+    if request.method == "HEAD":
+        file.close()
+        return Response(headers=headers | {"Content-Length": str(size)})
+    try:
+        same = request.headers.get("if-range", etag) == etag
+        part = asked_part(request.headers.get("range") if same else None, size)
+    except Unsatisfiable:
+        file.close()
+        return problem(
+            416, f"it has {size} bytes", {"Content-Range": f"bytes */{size}"}
+        )
+    if part is None:
+        headers["Content-Length"] = str(size)
+        return StreamingResponse(_pieces(file, 0, size), 200, headers)
+    headers["Content-Length"] = str(len(part))
+    headers["Content-Range"] = f"bytes {part.first}-{part.last}/{size}"
+    return StreamingResponse(_pieces(file, part.first, len(part)), 206, headers)
+
+
+async def _pieces(file: IO[bytes], first: int, length: int) -> AsyncIterator[bytes]:
+    with file:
+        await asyncio.to_thread(file.seek, first)
+        while length > 0:
+            piece = await asyncio.to_thread(file.read, min(length, _PIECE))
+            if not piece:
+                # Less than was announced: the connection breaks, as it should.
+                return
+            length -= len(piece)
+            yield piece

@@ -1,0 +1,254 @@
+import sqlite3
+from datetime import timedelta
+
+import pytest
+
+from agent.calls.record import RecordingState, Track
+from agent.storage.audit import Act, deeds
+from agent.storage.calls import Calls
+from agent.storage.retention import CallIsUp, Retention, UnknownCall, is_erased
+from agent.storage.shelves import Shelves
+from agent.storage.stores import StoreError
+
+from .kept import CANARY, NOON, days, keep_call, keep_recording
+
+LATER = NOON + timedelta(minutes=5)
+
+
+class Site:
+    """A database, a folder, and a store that may be away."""
+
+    def __init__(self, database, folder):
+        self.database, self.folder = database, folder
+        self.away, self.discarded = False, []
+
+    def holding(self, store):
+        if self.away:
+            raise StoreError("the store is away")
+        return Shelves(self.folder, None).holding(store)
+
+    def retention(self, days=0.0):
+        return Retention(self.database, self, days, self.discarded.append)
+
+    async def erase(self, call_id="17.5", now=NOON):
+        retention = self.retention()
+        await retention.condemn(call_id, who="me", why="he asked", now=now)
+        return await retention.finish(call_id, now)
+
+    async def sweep(self, now=LATER, days=0.0):
+        await self.retention(days).sweep(now)
+
+    async def states(self, call_id="17.5"):
+        record = await Calls(self.database).get(call_id)
+        return {each.track: each.state for each in record.recordings}
+
+    def files(self):
+        return [path for path in self.folder.rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def site(tmp_path, database):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    return Site(database, folder)
+
+
+ALL_ERASED = dict.fromkeys(Track, RecordingState.ERASED)
+ALL_EXPIRED = dict.fromkeys(Track, RecordingState.EXPIRED)
+ALL_STORED = dict.fromkeys(Track, RecordingState.STORED)
+
+
+async def test_sound_and_words_are_erased_together(site, tmp_path):
+    await keep_call(site.database)
+    await keep_recording(site.database, site.folder, peaks=b"wave")
+    erased = await site.erase()
+    assert (erased.state, erased.who, erased.why) == ("erased", "me", "he asked")
+    assert erased.at == erased.finished_at == NOON
+    assert site.files() == []
+    assert await site.states() == ALL_ERASED
+    assert site.discarded == ["17.5"]
+    record = await Calls(site.database).get("17.5")
+    assert record.turns == () and record.variables == {}
+    assert [(use.name, use.arguments, use.result) for use in record.tool_uses] == [
+        ("pay", "", "")
+    ]
+    assert record.troubles[0].detail == ""
+    # That there was a call, and what it came to, stays.
+    assert record.call.caller == "+15551230000" and record.end is not None
+    async with site.database.session("look") as session:
+        assert await is_erased(session, "17.5")
+        assert not await is_erased(session, "17.6")
+    with sqlite3.connect(tmp_path / "offhook.db") as connection:
+        said = "\n".join(connection.iterdump())
+    assert CANARY not in said and "he asked" in said
+
+
+async def test_it_is_audited_when_asked_for_and_when_done(site):
+    await keep_call(site.database)
+    await keep_recording(site.database, site.folder)
+    site.away = True
+    assert (await site.erase()).finished_at is None
+    site.away = False
+    await site.sweep()
+    done = await deeds(site.database, "17.5")
+    assert [(each.at, each.act, each.who, each.why) for each in done] == [
+        (NOON, Act.ERASE, "me", "he asked"),
+        (LATER, Act.ERASED, "me", "he asked"),
+    ]
+
+
+async def test_a_store_that_is_away_is_asked_again(site):
+    await keep_call(site.database)
+    await keep_recording(site.database, site.folder)
+    site.away = True
+    erased = await site.erase()
+    assert erased.finished_at is None
+    assert erased.last_error == "the store is away"
+    # The words are gone at once; the sound is not said to be.
+    assert (await Calls(site.database).get("17.5")).turns == ()
+    assert await site.states() == ALL_STORED and len(site.files()) == 3
+    await site.sweep()
+    assert len(site.files()) == 3
+    site.away = False
+    await site.sweep()
+    assert site.files() == [] and await site.states() == ALL_ERASED
+    tombstone = await site.retention().tombstone("17.5")
+    assert (tombstone.finished_at, tombstone.last_error) == (LATER, "")
+
+
+async def test_killed_between_two_tracks_it_goes_on(site, monkeypatch):
+    await keep_call(site.database)
+    await keep_recording(site.database, site.folder)
+    retention = site.retention()
+    mark, times = retention._mark, []
+
+    async def killed(*arguments):
+        times.append(arguments)
+        if len(times) == 2:
+            raise KeyboardInterrupt
+        await mark(*arguments)
+
+    monkeypatch.setattr(retention, "_mark", killed)
+    await retention.condemn("17.5", who="me", why="", now=NOON)
+    with pytest.raises(KeyboardInterrupt):
+        await retention.finish("17.5", NOON)
+    await site.sweep()
+    assert site.files() == [] and await site.states() == ALL_ERASED
+
+
+async def test_what_comes_back_is_deleted_again(site):
+    """An upload that was under way: its row is written behind the tombstone."""
+    await keep_call(site.database)
+    await site.erase()
+    await keep_recording(site.database, site.folder)
+    await site.sweep()
+    assert site.files() == [] and await site.states() == ALL_ERASED
+    assert len(await deeds(site.database, "17.5")) == 2
+
+
+@pytest.mark.parametrize("state", ["waiting", "failing", "rejected"])
+async def test_what_never_came_to_the_store(site, state):
+    await keep_call(site.database)
+    await keep_recording(site.database, site.folder, state=state)
+    site.away = True
+    assert (await site.erase()).finished_at == NOON
+    assert await site.states() == ALL_ERASED
+    assert site.discarded == ["17.5"]
+
+
+async def test_files_on_the_way_that_cannot_be_deleted(site):
+    await keep_call(site.database)
+
+    def fail(call_id):
+        raise PermissionError(13, "Permission denied", "/spool")
+
+    retention = Retention(site.database, site, 0, fail)
+    await retention.condemn("17.5", who="me", why="", now=NOON)
+    erased = await retention.finish("17.5", NOON)
+    assert erased.finished_at is None and "Permission denied" in erased.last_error
+
+
+async def test_erasing_twice_is_erasing_once(site):
+    await keep_call(site.database)
+    await site.erase()
+    again = await site.erase(now=LATER)
+    assert again.at == again.finished_at == NOON
+    assert len(await deeds(site.database, "17.5")) == 2
+
+
+async def test_a_recording_of_a_call_that_nobody_here_heard_of(site):
+    await keep_recording(site.database, site.folder)
+    assert (await site.erase()).finished_at == NOON
+    assert site.files() == []
+
+
+async def test_what_cannot_be_erased(site):
+    with pytest.raises(UnknownCall, match=r"there is no call '17\.5'"):
+        await site.erase()
+    await keep_call(site.database, ended_at=None)
+    with pytest.raises(CallIsUp, match=r"call '17\.5' is not over"):
+        await site.erase()
+    assert (await Calls(site.database).get("17.5")).turns != ()
+    assert await site.retention().tombstone("17.5") is None
+
+
+@pytest.mark.parametrize(
+    ("retention_days", "age", "kept"),
+    [(30, 29.99, True), (30, 30.01, False), (0, 10_000, True), (0.5, 0.6, False)],
+)
+async def test_what_is_too_old_goes(site, retention_days, age, kept):
+    await keep_call(site.database)
+    await keep_recording(site.database, site.folder)
+    await site.sweep(NOON + days(age), retention_days)
+    assert await site.states() == (ALL_STORED if kept else ALL_EXPIRED)
+    assert len(site.files()) == (3 if kept else 0)
+    assert bool((await Calls(site.database).get("17.5")).turns) is kept
+    if not kept:
+        tombstone = await site.retention().tombstone("17.5")
+        assert tombstone.state is RecordingState.EXPIRED
+        assert tombstone.why == f"older than {retention_days:g} days"
+        assert tombstone.finished_at == NOON + days(age)
+
+
+async def test_age_counts_from_the_end_of_the_call(site):
+    await keep_call(site.database, ended_at=NOON + days(2))
+    await keep_recording(site.database, site.folder)
+    await site.sweep(NOON + days(31), 30)
+    assert await site.states() == ALL_STORED
+
+
+async def test_calls_that_are_up_are_never_too_old(site):
+    await keep_call(site.database, ended_at=None)
+    await keep_recording(site.database, site.folder)
+    await site.sweep(NOON + days(1000), 30)
+    assert await site.states() == ALL_STORED
+
+
+async def test_old_recordings_without_a_call_go_too(site):
+    await keep_recording(site.database, site.folder)
+    await site.sweep(NOON + days(29), 30)
+    assert len(site.files()) == 3
+    await site.sweep(NOON + days(31), 30)
+    assert site.files() == []
+
+
+async def test_more_than_are_looked_at_in_one_go(site, monkeypatch):
+    monkeypatch.setattr("agent.storage.retention._AT_ONCE", 2)
+    for number in range(5):
+        await keep_call(site.database, f"call-{number}")
+    site.away = True
+    await site.sweep(NOON + days(31), 30)
+    stones = [await site.retention().tombstone(f"call-{n}") for n in range(5)]
+    assert all(stone is not None for stone in stones)
+
+
+async def test_a_store_that_is_away_does_not_hold_up_retention(site):
+    for number in range(3):
+        await keep_call(site.database, f"call-{number}")
+        await keep_recording(site.database, site.folder, f"call-{number}")
+    site.away = True
+    await site.sweep(NOON + days(31), 30)
+    assert len(site.files()) == 9
+    site.away = False
+    await site.sweep(NOON + days(32), 30)
+    assert site.files() == []
