@@ -22,6 +22,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     verbs.add_parser("serve", help="answer calls; settings come from the environment")
+    verbs.add_parser(
+        "upload", help="take recordings to the store, where the agent cannot reach them"
+    )
     call = verbs.add_parser("call", help="place a test call and print what was said")
     from agent.phone import command as phone
 
@@ -61,6 +64,8 @@ def _run(arguments: argparse.Namespace) -> int:
     match arguments.verb:
         case "serve":
             return _serve()
+        case "upload":
+            return _upload()
         case "call":
             return asyncio.run(_call(arguments))
         case "eval":
@@ -114,6 +119,38 @@ def _serve() -> int:
     server = Server(config, app.state.live, settings.drain_seconds)
     server.run()
     return 0 if server.started else 1
+
+
+def _upload() -> int:
+    """No models, no port: small enough to run beside Asterisk."""
+    from datetime import UTC, datetime
+
+    from agent import settings
+    from agent.observe import logs
+    from agent.storage.database import Database
+    from agent.storage.errors import StorageError
+    from agent.storage.ledger import DatabaseLedger
+    from agent.storage.recordings import Recordings
+
+    async def forever(given: settings.UploadSettings) -> None:
+        database = Database(given.database_url)
+        await database.open()
+        try:
+            recordings = Recordings(given.recordings, DatabaseLedger(database))
+            await recordings.run(lambda: datetime.now(UTC))
+        finally:
+            await database.close()
+
+    try:
+        given = settings.upload()
+        logs.set_up(given.log_level, as_json=given.log_json)
+        asyncio.run(forever(given))
+    except (settings.SettingsError, StorageError) as error:
+        print(f"offhook upload: {error}", file=sys.stderr)
+        return 2 if isinstance(error, settings.SettingsError) else 1
+    except KeyboardInterrupt:
+        return 0
+    return 0
 
 
 async def _call(arguments: argparse.Namespace) -> int:
@@ -192,6 +229,7 @@ async def _recording(arguments: argparse.Namespace) -> int:
     from agent.storage import recording_command
     from agent.storage.database import Database
     from agent.storage.errors import StorageError
+    from agent.storage.leftovers import Leftovers
     from agent.storage.listening import Listening
     from agent.storage.missing import Missing
     from agent.storage.retention import Retention
@@ -210,7 +248,10 @@ async def _recording(arguments: argparse.Namespace) -> int:
                 missing = Missing(database, listening, config.monitor, config.spool)
                 said, status = await recording_command.why(arguments, missing)
             else:
-                retention = Retention(database, shelves, config.retention_days)
+                left = Leftovers(config.monitor, config.spool)
+                retention = Retention(
+                    database, shelves, config.retention_days, left.discard
+                )
                 said, status = await recording_command.erase(
                     arguments, retention, datetime.now(UTC)
                 )

@@ -48,6 +48,8 @@ from agent.storage.embeddings import Embeddings
 from agent.storage.knowledge import Knowledge
 from agent.storage.ledger import DatabaseLedger
 from agent.storage.recordings import Recordings
+from agent.telephony.ami import Ami
+from agent.telephony.recording import Recorder
 from agent.web import audiosocket, health, problems, telephony_next, telephony_ws
 from agent.web import calls as calls_api
 
@@ -154,6 +156,7 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
             calls,
             turns=settings.turns,
             memory=memory,
+            recorder=Recorder(Ami(settings.ami) if settings.ami else None),
             endings=endings,
             noise=noise,
             connect=app.state.handover.connect,
@@ -297,6 +300,7 @@ async def _toolbox(
         knowledge=Knowledge(database, embeddings),
         secrets=settings.secrets,
         region=settings.country,
+        recorder=settings.ami is not None,
     )
     await toolbox.open(settings.ais.by_name.values())
     house.push_async_callback(toolbox.close)

@@ -30,6 +30,7 @@ from agent.conversation import prompts
 from agent.conversation.errors import ProviderError
 from agent.conversation.hearing import Hearing, Manners
 from agent.conversation.pipeline import Conversation, Memory
+from agent.conversation.privacy import SECONDS, Privacy
 from agent.conversation.providers import Providers
 from agent.conversation.realtime import Realtime, Sound
 from agent.conversation.seams import Tokens
@@ -47,6 +48,7 @@ from agent.media.noise import MakeFilter
 from agent.media.transport import AgentAudio
 from agent.media.vad import Vad
 from agent.observe import metrics
+from agent.telephony.recording import Recorder
 from agent.wire.audio import codec
 from agent.wire.errors import WireError
 
@@ -98,6 +100,7 @@ class Parts:
     endings: Endings | None = None
     noise: Mapping[str, MakeFilter] = field(default_factory=dict)
     """What AIs may have instead of `off`, by its name in calls/ai.py."""
+    recorder: Recorder = field(default_factory=Recorder)
     connect: Callable[[str, str], None] | None = None
     """Told the call's id and where the dialplan is to connect it to next."""
     instead_of_ai: Callable[[Ear, Mouth], Talker] | None = None
@@ -159,6 +162,26 @@ class LiveCalls:
     def resume(self, call_id: str) -> bool:
         return self._tell(call_id, lambda call: call.resume())
 
+    async def record_start(self, call_id: str) -> bool:
+        return await self._ask(call_id, lambda call: call.record_start())
+
+    async def record_stop(self, call_id: str) -> bool:
+        return await self._ask(call_id, lambda call: call.record_stop())
+
+    async def record_pause(self, call_id: str, seconds: float) -> bool:
+        return await self._ask(call_id, lambda call: call.record_pause(seconds))
+
+    async def record_resume(self, call_id: str) -> bool:
+        return await self._ask(call_id, lambda call: call.record_resume())
+
+    async def _ask(
+        self, call_id: str, what: "Callable[[Session], Awaitable[None]]"
+    ) -> bool:
+        session = self._sessions.get(call_id)
+        if session is not None:
+            await what(session)
+        return session is not None
+
     def _tell(self, call_id: str, what: "Callable[[Session], None]") -> bool:
         session = self._sessions.get(call_id)
         if session is not None:
@@ -204,7 +227,10 @@ class Session:
         )
         self._turns: list[Turn] = []
         self._variables = dict(ai.variables) | dict(call.variables)
+        self._kept: Mapping[str, str] = {}
         self._talker: Talker | None = None
+        keys_to = partial(parts.toolbox.deliver, ai, self) if ai.keys_to else None
+        self._privacy = Privacy(call.id, parts.recorder, keys_to)
 
     def end(self, reason: EndReason, detail: str = "") -> None:
         """The first reason is kept; calling again does nothing."""
@@ -254,6 +280,18 @@ class Session:
     async def stop_media(self) -> None:
         if self._talker is not None:
             await self._talker.be_silent()
+
+    async def record_stop(self) -> None:
+        await self._privacy.stop()
+
+    async def record_start(self) -> None:
+        await self._privacy.start()
+
+    async def record_pause(self, seconds: float = SECONDS) -> None:
+        await self._privacy.pause(seconds)
+
+    async def record_resume(self) -> None:
+        await self._privacy.resume()
 
     def hold(self) -> None:
         if self._talker is not None:
@@ -390,6 +428,7 @@ class Session:
             stopwatch=stopwatch,
         )
         conversation.connect(hearing, AgentAudio(mouth), lambda: ear.heard_at)
+        self._privacy.listener = conversation
         return conversation
 
     def _realtime(self, ear: Ear, mouth: Mouth) -> Realtime:
@@ -451,11 +490,11 @@ class Session:
         logger.info("[{}] {}", turn.speaker.upper(), turn.text)
         self._turns.append(turn)
         self._note(partial(self._parts.records.add_turn, self.call.id, turn))
+        self._keep_variables()
 
     def on_tool_use(self, use: ToolUse) -> None:
         self._note(partial(self._parts.records.add_tool_use, self.call.id, use))
-        known = dict(self._variables)
-        self._note(partial(self._parts.records.keep_variables, self.call.id, known))
+        self._keep_variables()
 
     def on_trouble(self, trouble: Trouble) -> None:
         logger.error(
@@ -474,6 +513,12 @@ class Session:
         metrics.llm_tokens.labels(model, "read").inc(tokens.read)
         metrics.llm_tokens.labels(model, "written").inc(tokens.written)
 
+    def _keep_variables(self) -> None:
+        known = dict(self._variables)
+        if known != self._kept:
+            self._kept = known
+            self._note(partial(self._parts.records.keep_variables, self.call.id, known))
+
     def _note(self, write: Callable[[], Awaitable[None]]) -> None:
         """Has it written down, in order, without keeping anybody waiting."""
         self._notes.put_nowait(write)
@@ -488,6 +533,7 @@ class Session:
     async def _put_down(self, writer: asyncio.Task[None]) -> None:
         self.end(EndReason.CALLER_HUNG_UP)
         assert self._end is not None
+        self._privacy.close()
         await self._socket.close()
         if self.call.channel_id:
             self._note(partial(self._parts.records.end, self.call.id, self._end))

@@ -1,7 +1,12 @@
+from pathlib import Path
+
 import pytest
 
 from agent.conversation.messages import SenderConfig, SmtpConfig
-from agent.settings import SettingsError, read_settings
+from agent.settings import SettingsError, read_settings, upload
+from agent.storage.encoding import Format
+from agent.storage.recordings import RecordingsConfig
+from agent.storage.stores import S3Config
 
 MAIL = {"OFFHOOK_SMTP_HOST": "mail", "OFFHOOK_SMTP_FROM": "us@example.com"}
 SMS = {"OFFHOOK_MESSAGE_URL": "https://sms.example"}
@@ -40,6 +45,45 @@ def test_messages(read):
     ).sender == SenderConfig("https://sms.example", "tk", {"body": "{text}"})
 
 
+BUCKET = {"S3_BUCKET": "b", "S3_ENDPOINT_URL": "http://s3:9000"}
+
+
+def test_recordings(read, tmp_path):
+    assert read().recordings == RecordingsConfig(
+        tmp_path / "monitor", tmp_path / "spool", tmp_path / "recordings"
+    )
+    kept = read(
+        **BUCKET,
+        OFFHOOK_MONITOR="/m",
+        OFFHOOK_RECORDING_FORMAT="FLAC",
+        OFFHOOK_RETENTION_DAYS="90",
+        S3_CREATE_BUCKET="no",
+    ).recordings
+    assert kept == RecordingsConfig(
+        Path("/m"),
+        tmp_path / "spool",
+        tmp_path / "recordings",
+        S3Config("b", "http://s3:9000", "us-east-1", create=False, retention_days=90),
+        Format.FLAC,
+        90,
+    )
+
+
+def test_the_uploader_reads_what_it_needs_and_no_more(tmp_path):
+    """The agent's own settings may be wrong, or for another machine."""
+    given = upload(
+        {
+            **BUCKET,
+            "OFFHOOK_DATA": str(tmp_path),
+            "OFFHOOK_AIS": "/not/there",
+            "OFFHOOK_LOG_LEVEL": "debug",
+        }
+    )
+    assert given.recordings.s3 == S3Config("b", "http://s3:9000", "us-east-1")
+    assert given.database_url == f"sqlite:///{tmp_path}/offhook.db"
+    assert (given.log_level, given.log_json) == ("DEBUG", False)
+
+
 def test_secrets_of_tools_are_those_of_that_name_alone(read):
     settings = read(OFFHOOK_SECRET_SHOP="s3cret", OFFHOOK_TOKEN="t", SHOP="x")
     assert settings.secrets == {"OFFHOOK_SECRET_SHOP": "s3cret"}
@@ -55,6 +99,8 @@ def test_secrets_of_tools_are_those_of_that_name_alone(read):
         ({"OFFHOOK_MESSAGE_URL": "sms"}, "OFFHOOK_MESSAGE_URL is 'sms', not an addr"),
         ({**SMS, "OFFHOOK_MESSAGE_BODY": "{"}, "OFFHOOK_MESSAGE_BODY is '{', not an"),
         ({**SMS, "OFFHOOK_MESSAGE_BODY": "[]"}, "OFFHOOK_MESSAGE_BODY is '[]', not "),
+        ({"OFFHOOK_RECORDING_FORMAT": "ogg"}, "OFFHOOK_RECORDING_FORMAT is 'ogg', no"),
+        ({"OFFHOOK_RETENTION_DAYS": "-1"}, "OFFHOOK_RETENTION_DAYS is -1, not betw"),
         ({"OFFHOOK_COUNTRY": "Germany"}, "OFFHOOK_COUNTRY is 'GERMANY', not ISO 31"),
     ],
 )

@@ -28,7 +28,8 @@ class HttpTool:
     """JSON schema of the arguments, an object."""
     headers: Mapping[str, str] = field(default_factory=dict)
     secret: str = ""
-    """Name of the environment's variable that holds the bearer token."""
+    """Name of the environment's variable that holds the bearer token; it begins with
+    OFFHOOK_SECRET_."""
     timeout: float = 5.0
     """Seconds."""
 
@@ -57,12 +58,15 @@ class McpServer:
     tools: tuple[str, ...] = ()
     """Only these; empty: all that it has."""
     secret: str = ""
-    """Name of the environment's variable that holds the bearer token."""
+    """Name of the environment's variable that holds the bearer token; it begins with
+    OFFHOOK_SECRET_."""
     timeout: float = 10.0
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ReadingError(f"name is {self.name!r}: letters, digits, _ and - only")
+        if not 0 < self.timeout <= 60:
+            raise ReadingError(f"timeout is {self.timeout:g}, not in 0..60 seconds")
         if bool(self.url) == bool(self.command):
             raise ReadingError(f"{self.name}: give either url or command")
 

@@ -9,7 +9,7 @@ and say them after all if it was a cough or "mm-hm".
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loguru import logger
 from pipecat.frames.frames import (
@@ -29,6 +29,7 @@ from .seams import Recogniser, Transcript
 from .standing import Standing
 from .stopwatch import Stopwatch
 from .turns import Claim, TurnsConfig
+from .words import group_digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,9 @@ class Manners:
 
 FILL_EVERY = 0.2
 """Seconds between two looks whether the caller's sound still comes."""
+
+JUDGE_DEADLINE = 0.2
+"""Seconds that the words wait for the melody; on a busy machine they are first."""
 
 Judge = Callable[[bytes, int], Awaitable[float | None]]
 """How probable it is that an utterance sounds finished: media/endings.py."""
@@ -196,6 +200,7 @@ class Hearing(Ears):
         judging = asyncio.create_task(self._judged(pcm, rate))
         try:
             transcript = await self._transcribe(pcm, rate)
+            await asyncio.wait([judging], timeout=JUDGE_DEADLINE)
             finished = judging.result() if judging.done() else None
         finally:
             judging.cancel()
@@ -252,7 +257,9 @@ class Hearing(Ears):
             self._standing.worked(recogniser.name)
             self._stopwatch.transcribed(transcript.seconds)
             logger.info("[STT] {:.2f} s: {}", transcript.seconds, transcript.text)
-            return transcript
+            if self.dictating is None:
+                return transcript
+            return replace(transcript, text=group_digits(transcript.text))
         self.deaf()
         return Transcript("", self._ai.hears, 0.0)
 

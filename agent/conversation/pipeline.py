@@ -42,7 +42,7 @@ from pipecat.utils.context.llm_context_summarization import (
 )
 from pipecat.workers.runner import WorkerRunner
 
-from agent.calls.ai import AI
+from agent.calls.ai import AI, CONSENT
 from agent.calls.call import EndReason
 from agent.calls.control import CallControl, CallControlError
 from agent.calls.heard import Heard
@@ -153,6 +153,8 @@ class Conversation:
         self._thinking.guess = self._guess
         self._watch = watch.Watch(ai)
         self._keys = Keys()
+        self._on_key: Callable[[str], None] | None = None
+        """Who is given the keys of a private pause, instead of the model."""
         self._stirred = asyncio.Event()
         self._failures = 0
         self._given_up = False
@@ -254,6 +256,9 @@ class Conversation:
         self._ears.heard(what, ear)
 
     def key(self, digit: str) -> None:
+        if self._on_key is not None:
+            self._on_key(digit)
+            return
         self._keys.dictation = self._ears.dictating is not None
         now = self._now()
         self._keys.digit(digit, now)
@@ -271,6 +276,28 @@ class Conversation:
         self._watch.resume(self._now())
         self._stir()
 
+    def be_private(self, on_key: Callable[[str], None]) -> None:
+        """Until `be_public` nothing is heard, and who is told the keys is `on_key`.
+        Those that were typed already are forgotten, too: they may be of the number."""
+        self._on_key = on_key
+        self._keys = Keys()
+        self._ears.plug()
+        self._watch.hold(self._now())
+        self._stir()
+
+    async def ask_for_keys(self) -> None:
+        await self.say(self._line("private"), remember=False)
+
+    async def be_public(self, told: str) -> None:
+        """`told`: what the model is to go on with; empty: nothing."""
+        self._on_key = None
+        self._ears.unplug()
+        if not self._ears.closed:
+            self._watch.resume(self._now())
+        self._stir()
+        if told:
+            await self._tell(told)
+
     # What the processors tell.
 
     def _noticed(self, frame: Frame) -> None:
@@ -284,6 +311,7 @@ class Conversation:
                 self._watch.caller_started(now)
             case VADUserStoppedSpeakingFrame():
                 self._watch.caller_stopped(now)
+                self._watch.asked(now)  # a slow recogniser is a wait, too
             case FunctionCallsStartedFrame():
                 self._watch.tool_started(now)
             case FunctionCallResultFrame() | FunctionCallCancelFrame():
@@ -296,6 +324,8 @@ class Conversation:
         self, _: object, __: object, message: UserTurnStoppedMessage
     ) -> None:
         if not message.content:
+            self._watch.answer_over(self._now())
+            self._stir()
             return
         self._stopwatch.asked()
         self._watch.asked(self._now())
@@ -311,6 +341,9 @@ class Conversation:
         self._stir()
         if not message.content:
             return
+        if not message.interrupted and _same(message.content, self._ai.consent):
+            heard_at = datetime.now(UTC).isoformat(timespec="seconds")
+            self._control.variables[CONSENT] = heard_at
         self._ears.agent_said(message.content)
         # "Goodbye, and have a nice day": the model says more than a caller does.
         parts = re.split(r"[.!?,;]", message.content)
@@ -400,15 +433,18 @@ class Conversation:
                 self._ears.open()
 
     async def _begin(self) -> None:
+        if self._ai.consent:
+            await self._worker.queue_frame(TTSSpeakFrame(self._ai.consent))
         if self._ai.start:
-            told = f"(The caller is on the line. {self._ai.start})"
-            await self._worker.queue_frame(
-                LLMMessagesAppendFrame(
-                    [{"role": "user", "content": told}], run_llm=True
-                )
-            )
+            await self._tell(f"(The caller is on the line. {self._ai.start})")
         elif self._ai.greeting:
             await self._worker.queue_frame(TTSSpeakFrame(self._ai.greeting))
+
+    async def _tell(self, what: str) -> None:
+        """What the model is to go on with, in the place of the caller's words."""
+        await self._worker.queue_frame(
+            LLMMessagesAppendFrame([{"role": "user", "content": what}], run_llm=True)
+        )
 
     def _is_goodbye(self, text: str) -> bool:
         return is_goodbye(text, self._ai.language)
@@ -441,6 +477,11 @@ class _Attention(FrameProcessor):
         await super().process_frame(frame, direction)
         self._noticed(frame)
         await self.push_frame(frame, direction)
+
+
+def _same(one: str, other: str) -> bool:
+    """Whatever the white space."""
+    return one.split() == other.split() != []
 
 
 def _turn(speaker: Speaker, text: str, started: str) -> Turn:

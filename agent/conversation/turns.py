@@ -62,6 +62,9 @@ class Claim(Enum):
 def claim(text: str, language: str, unheard: float) -> Claim:
     if is_nothing(text, language):
         return Claim.NOTHING
+    if len(text.split()) == 1 and sounds_unfinished(text, language):
+        # "I'm", "um": a hum, or who goes on at once, and then it is more.
+        return Claim.NOTHING
     if unheard > NEARLY_HEARD and is_backchannel(text, language):
         return Claim.ACKNOWLEDGEMENT
     return Claim.FLOOR

@@ -49,6 +49,11 @@ class Words:
     """What it asks for; the first that fits."""
 
 
+_LONG_NUMBER = re.compile(
+    r"\b(?:phone|telephone|mobile|cell|account|card|customer|my) number is$"
+    r"|nummer (?:ist|lautet|is)$|\bn[uúù]m[eé]ro(?: de \w+)? (?:est|est le|es|è|é)$"
+)
+_TRAILING_FIGURES = re.compile(r"[\d ]+$")
 _CONDITIONS = frozenset("if unless wenn falls si se als indien".split())
 """A sentence that begins so has a second half, behind a comma."""
 
@@ -96,6 +101,9 @@ def sounds_unfinished(text: str, language: str) -> bool:
         return True
     if tokens[-1] in words.never_last or words.announces.search(" ".join(tokens)):
         return True
+    head = _TRAILING_FIGURES.sub("", " ".join(tokens))
+    if _LONG_NUMBER.search(head) and 0 < _figures(stripped) < 7:
+        return True  # "My number is 555": nobody's is
     if tokens[0] in _CONDITIONS and "," not in stripped and len(tokens) > 2:
         return True  # "If it is not too late": and then?
     return not stripped.endswith((".", "!")) and tokens[-1] in words.seldom_last
@@ -109,6 +117,10 @@ def may_go_on(text: str, language: str) -> bool:
 
 def conjunctions(language: str) -> tuple[str, ...]:
     return _words_of(language).conjunctions
+
+
+def _figures(text: str) -> int:
+    return sum(map(str.isdecimal, group_digits(text)))
 
 
 def asks_for_dictation(text: str, language: str) -> Dictation | None:
@@ -128,7 +140,7 @@ def asks_for_dictation(text: str, language: str) -> Dictation | None:
 
 def dictation_complete(text: str, kind: Dictation) -> bool | None:
     """Whether it can be all; None when nobody can know."""
-    figures = sum(map(str.isdecimal, group_digits(text)))
+    figures = _figures(text)
     if not _tokens(text):
         return False
     match kind:

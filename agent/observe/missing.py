@@ -8,21 +8,35 @@ spool first.
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*"
 # [2026-11-21 08:51:02.123] VERBOSE[9726][C-0000000d] pbx.c: Executing ...
 _ASTERISK = re.compile(
     r"\[(?P<at>[^\]]+)\] (?:(?P<level>\w+)\[\d+\](?:\[(?P<tag>C-[0-9a-f]{8})\])? "
-    r"(?P<file>[\w.-]+): |Asterisk \S+ built by )"
+    r"(?P<file>[\w.-]+|Ext\. \S+): |Asterisk \S+ built by )"
 )
 _AGENT = re.compile(
     rf"(?P<at>{_TIME}) [A-Z]\w* (?:call=(?P<call>\S+) )?[\w.]+: (?P<said>.*)"
 )
 _SCRIPT = re.compile(r"upload-recording(?:\[\d+\])?: (?P<said>.*)")
+# It runs on after that, and so does its command.
+_CANNOT = r"^(?:WARNING|ERROR) (?:Cannot open|Unable to add|MixMonitor requires)"
+
+# Of a call whose name is known only once all has been read.
+_TELLS = re.compile(
+    r"^app_mixmonitor\.c: |^bridge_channel\.c: .* joined '|^app_dial\.c: .* answered "
+    r"|^pbx\.c: (?:Executing .*\] MixMonitor\(|Spawn )|no agent: |Websocket connection"
+)
 # docker compose logs: `voice-agent-1  | 2026-11-21T...`
 _COMPOSE = re.compile(r"^[\w.-]+ +\| ")
+
+# The uploader has nothing to store yet, and nothing is wrong with the store.
+_NOT_YET = re.compile("(?:is not there|is still open in Asterisk)(?:;|$)")
+
+# What the agent says when it has Asterisk record silence.
+_SILENCED = re.compile(r"^(?:stopped|paused)\b")
 
 _REFUSED = re.compile(
     "InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|TokenRefreshRequired"
@@ -46,7 +60,6 @@ class Cause(StrEnum):
     GONE_FROM_STORE = "gone_from_store"
     EXPIRED = "expired"
     ERASED = "erased"
-    PAUSED = "paused"
     UNKNOWN_CALL = "unknown_call"
     CANNOT_TELL = "cannot_tell"
 
@@ -107,24 +120,67 @@ class _Line:
     """Of Asterisk's source."""
 
 
-@dataclass(slots=True)
 class _Logs:
-    """The lines of all files by who wrote them, in their order."""
+    """What of all files may matter, by who wrote it, in its order.
 
-    runs: list[list[_Line]]
-    """Asterisk's, from start to start."""
-    agent: list[_Line]
-    script: list[_Line]
+    Asterisk's log may be gigabytes: what no verdict rests on is not kept."""
+
+    def __init__(self, call: str) -> None:
+        self._call = call
+        self.runs: list[list[_Line]] = []
+        """Asterisk's, from start to start."""
+        self.agent: list[_Line] = []
+        self.script: list[_Line] = []
+        self.agent_seen = False
+
+    def read(self, texts: Iterable[str]) -> None:
+        # A file begins where nobody knows how the one before it went on.
+        self.runs.append([])
+        for text in texts:
+            self._sort(_COMPOSE.sub("", text.rstrip("\r\n")))
+
+    def _sort(self, text: str) -> None:
+        if match := _ASTERISK.match(text):
+            self._asterisk(text, match)
+        elif text.startswith("{"):
+            try:
+                event = json.loads(text)
+                said, at = str(event["message"]), str(event["time"])
+                self._agent(text, said, at, str(event.get("call", "")))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                return
+        elif match := _AGENT.match(text):
+            self._agent(text, match["said"], match["at"], match["call"] or "")
+        elif match := _SCRIPT.search(text):
+            self._script(text, match["said"], text[: match.start()].strip())
+
+    def _asterisk(self, text: str, match: re.Match[str]) -> None:
+        said, file = text[match.end() :], match["file"]
+        if file is None:
+            self.runs.append([_Line(text, "", match["at"])])
+            return
+        if script := _SCRIPT.search(said):
+            self._script(text, script["said"], match["at"])
+        if self._call in text or (match["tag"] and _TELLS.search(f"{file}: {said}")):
+            said = f"{match['level']} {said}"
+            line = _Line(text, said, match["at"], match["tag"] or "", file)
+            self.runs[-1].append(line)
+
+    def _agent(self, text: str, said: str, at: str, call: str) -> None:
+        self.agent_seen = True
+        if self._call in text or " is moved to rejected: " in said:
+            self.agent.append(_Line(text, said, at, call))
+
+    def _script(self, text: str, said: str, at: str) -> None:
+        if self._call in said:
+            self.script.append(_Line(text, said, at))
 
 
 def from_logs(call: str, texts: Iterable[Iterable[str]]) -> Verdict:
     """`texts` are the lines of the files, one after the other."""
-    logs = _Logs([[]], [], [])
+    logs = _Logs(call)
     for text in texts:
-        # A file begins where nobody knows how the one before it went on.
-        logs.runs.append([])
-        for line in text:
-            _sort(_COMPOSE.sub("", line.rstrip("\r\n")), logs)
+        logs.read(text)
     mine, died = _of_call(logs.runs, call)
     hooks = (hook for line in mine if (hook := _hook(line)))
     names = {call} | {hook[1] for hook in hooks if hook[2] == call}
@@ -134,9 +190,9 @@ def from_logs(call: str, texts: Iterable[Iterable[str]]) -> Verdict:
     script = [line for line in logs.script if _named(call).search(line.said)]
     verdict = _uploader(call, recordings, asterisk)
     if verdict is None and script:
-        verdict = _script(call, script, agent_seen=bool(logs.agent))
+        verdict = _script(call, script, agent_seen=logs.agent_seen)
     if verdict is None and mine:
-        verdict = _asterisk(call, asterisk, agent_seen=bool(logs.agent))
+        verdict = _asterisk(call, asterisk, agent_seen=logs.agent_seen)
     if verdict is None and ours:
         verdict = Verdict(
             call,
@@ -146,46 +202,14 @@ def from_logs(call: str, texts: Iterable[Iterable[str]]) -> Verdict:
             (ours[0].text,),
         )
     return verdict or Verdict(
-        call, Cause.CANNOT_TELL, "cannot tell: no line of this call is in these logs"
+        call, Cause.CANNOT_TELL, "cannot tell: no line of this call is in the logs"
     )
-
-
-def _sort(text: str, logs: _Logs) -> None:
-    if match := _ASTERISK.match(text):
-        if match["file"] is None:
-            logs.runs.append([])
-        said = text[match.end() :]
-        file = match["file"] or ""
-        level = match["level"] or ""
-        if script := _SCRIPT.search(said):
-            logs.script.append(_Line(text, script["said"], match["at"]))
-        logs.runs[-1].append(
-            _Line(text, f"{level} {said}", match["at"], match["tag"] or "", file)
-        )
-    elif text.startswith("{"):
-        try:
-            event = json.loads(text)
-            logs.agent.append(
-                _Line(
-                    text,
-                    str(event["message"]),
-                    str(event["time"]),
-                    str(event.get("call", "")),
-                )
-            )
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return
-    elif match := _AGENT.match(text):
-        logs.agent.append(_Line(text, match["said"], match["at"], match["call"] or ""))
-    elif match := _SCRIPT.search(text):
-        logs.script.append(_Line(text, match["said"], text[: match.start()].strip()))
 
 
 def _named(call: str) -> re.Pattern[str]:
     """The id, and not one that begins or ends with it."""
-    return re.compile(
-        rf"(?<![\w.-]){re.escape(call)}(?!\w)(?!\.\d)(?!-(?!user|assistant)\w)"
-    )
+    name = re.escape(call) or "(?!)"
+    return re.compile(rf"(?<![\w.-]){name}(?!\w)(?!\.\d)(?!-(?!user|assistant)\w)")
 
 
 def _of_call(runs: Iterable[Sequence[_Line]], call: str) -> tuple[list[_Line], bool]:
@@ -247,7 +271,7 @@ class _Asterisk:
             lines,
             died,
             asked=first(r"Executing \[.*\] MixMonitor\(", "pbx.c"),
-            complaint=first(r"^(?:WARNING|ERROR) ", monitor),
+            complaint=first(_CANNOT, monitor),
             began=first("Begin MixMonitor Recording", monitor),
             ended=first("End MixMonitor Recording", monitor),
             hook=first(r"Executing \[", monitor),
@@ -268,47 +292,69 @@ class _Asterisk:
 def _uploader(call: str, lines: Sequence[_Line], asterisk: _Asterisk) -> Verdict | None:
     """What the agent said of the recording; its last word counts."""
     verdict = None
-    kept: dict[str, _Line] = {}
+    kept: dict[str, str] = {}
+    beside: list[_Line] = []
+    silenced: list[_Line] = []
     since: _Line | None = None
     for line in lines:
         said = line.said.removeprefix("[REC] ")
-        if match := re.search(r": (\w+) is kept as (\S+?),? ", said + " "):
-            kept[match[1]] = line
+        if _SILENCED.search(said):
+            silenced.append(line)
+        elif match := re.search(r": (\w+) is kept as ([^\s,]+)", said):
+            kept[match[1]] = f"{match[1]} as {match[2]}"
             since = None
             verdict = Verdict(
                 call,
                 Cause.KEPT,
-                f"it is there: {', '.join(sorted(kept))}; {match[2]} since {line.at}",
-                tuple(each.text for each in kept.values()),
-            )
-        elif match := re.search(r": (.*); again at (.*)$", said):
-            since = since or line
-            cause = failing(match[1])
-            why = (
-                "the bucket refuses our credentials"
-                if (cause is Cause.CREDENTIALS)
-                else "storing it fails"
-            )
-            verdict = Verdict(
-                call,
-                cause,
-                f"{why} since {since.at}: {match[1]}; next try at {match[2]}",
-                tuple(dict.fromkeys((since.text, line.text))),
-            )
-        elif match := re.search(r" is moved to rejected: (.*)$", said):
-            verdict = Verdict(
-                call,
-                Cause.REJECTED,
-                f"it was rejected at {line.at}: {match[1]}",
+                f"it is there since {line.at}: {', '.join(kept.values())}",
                 (line.text,),
             )
-            if asterisk.never_bridged:
-                verdict = _never_bridged(call, asterisk, (line.text,))
         elif match := re.search(r": (erased, .*)$", said):
             verdict = Verdict(call, Cause.ERASED, f"it was {match[1]}", (line.text,))
         elif match := re.search(r": (expired, .*)$", said):
             verdict = Verdict(call, Cause.EXPIRED, f"it {match[1]}", (line.text,))
-    return verdict
+        elif "mix" in kept:
+            # Of another track: the recording is there nevertheless.
+            beside.append(line)
+        elif match := re.search(r"^call \S+?: (.*); again at (.*)$", said):
+            since = since or line
+            verdict = _trying(call, match[1], match[2], since, line)
+            if asterisk.complaint and verdict.cause is Cause.WAITING:
+                verdict = _cannot(call, asterisk.complaint, verdict.evidence)
+        elif match := re.search(r" is (?:moved to )?rejected: (.*)$", said):
+            if asterisk.never_bridged:
+                verdict = _never_bridged(call, asterisk, (line.text,))
+            elif asterisk.complaint:
+                verdict = _cannot(call, asterisk.complaint, (line.text,))
+            else:
+                verdict = Verdict(
+                    call,
+                    Cause.REJECTED,
+                    f"it was rejected at {line.at}: {match[1]}",
+                    (line.text,),
+                )
+    if verdict is None:
+        return None
+    if silenced and verdict.cause is Cause.KEPT:
+        said = f"{verdict.sentence}; it was made silent at {silenced[0].at}"
+        verdict = replace(verdict, sentence=said)
+        beside += silenced
+    more = (*verdict.evidence, *(line.text for line in beside))
+    return replace(verdict, evidence=tuple(dict.fromkeys(more)))
+
+
+def _trying(call: str, error: str, again: str, since: _Line, last: _Line) -> Verdict:
+    cause = Cause.WAITING if _NOT_YET.search(error) else failing(error)
+    what = {
+        Cause.WAITING: "it waits for Asterisk's file",
+        Cause.CREDENTIALS: "the bucket refuses our credentials",
+    }.get(cause, "storing it fails")
+    return Verdict(
+        call,
+        cause,
+        f"{what} since {since.at}: {error}; next try at {again}",
+        tuple(dict.fromkeys((since.text, last.text))),
+    )
 
 
 def _script(call: str, lines: Sequence[_Line], *, agent_seen: bool) -> Verdict:
@@ -346,12 +392,8 @@ def _asterisk(call: str, seen: _Asterisk, *, agent_seen: bool) -> Verdict:
 
     if seen.never_bridged:
         return _never_bridged(call, seen)
-    if seen.complaint and not seen.ended:
-        return verdict(
-            Cause.NOT_STARTED,
-            f"MixMonitor could not record: {seen.complaint.said.split(' ', 1)[1]}",
-            seen.complaint,
-        )
+    if seen.complaint:
+        return _cannot(call, seen.complaint)
     if not seen.began:
         where = (
             "MixMonitor was called and did not begin"
@@ -415,6 +457,16 @@ def _never_bridged(
         Cause.NEVER_BRIDGED,
         f"the caller was never connected, so there was nothing to record{why}",
         (*(line.text for line in lines if line), *evidence),
+    )
+
+
+def _cannot(call: str, complaint: _Line, evidence: tuple[str, ...] = ()) -> Verdict:
+    said = complaint.said.split(" ", 1)[1]
+    return Verdict(
+        call,
+        Cause.NOT_STARTED,
+        f"MixMonitor could not record: {said}",
+        (complaint.text, *evidence),
     )
 
 

@@ -65,6 +65,8 @@ class BucketStore:
                 etag = self._upload(file, key, sound)
                 there = self._head(key)
             kept = self._compared(key, there, sound, etag)
+            if sound.bytes > _PART_BYTES:
+                self._forget_parts(key)
             if not self._ruled:
                 self._rule()
         except (Boto3Error, BotoCoreError, ClientError) as error:
@@ -129,7 +131,6 @@ class BucketStore:
         return _md5(body).hex()
 
     def _upload_parts(self, file: IO[bytes], key: str, sound: Sound) -> str:
-        self._forget_parts(key)
         to = {"Bucket": self.bucket, "Key": key}
         upload = self.client.create_multipart_upload(**to, **_described(sound))
         to["UploadId"] = upload["UploadId"]
@@ -152,13 +153,16 @@ class BucketStore:
         return f"{_md5(digests).hex()}-{len(parts)}"
 
     def _forget_parts(self, key: str) -> None:
-        """Those of a process that was killed; they are paid for and seen by nobody."""
-        begun = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=key)
-        for upload in begun.get("Uploads", ()):
-            if upload["Key"] == key:
-                self.client.abort_multipart_upload(
-                    Bucket=self.bucket, Key=key, UploadId=upload["UploadId"]
-                )
+        """Those of a process that was killed, or of an answer that never came; they
+        are paid for and seen by nobody."""
+        # Whoever may not list them has a rule of his own for them.
+        with suppress(ClientError):
+            begun = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=key)
+            for upload in begun.get("Uploads", ()):
+                if upload["Key"] == key:
+                    self.client.abort_multipart_upload(
+                        Bucket=self.bucket, Key=key, UploadId=upload["UploadId"]
+                    )
 
     def _compared(
         self, key: str, there: Mapping[str, Any] | None, sound: Sound, etag: str

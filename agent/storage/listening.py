@@ -2,10 +2,11 @@
 
 from typing import IO
 
-from agent.calls.record import Gap, Recording, RecordingState, Track
+from agent.calls.record import Recording, Track
 
 from .database import Database
 from .encoding import Format
+from .ledger import recording
 from .shelves import FolderShelf, Shelves
 from .tables import RecordingRow
 
@@ -21,57 +22,30 @@ class Listening:
             f"look for a recording of {call_id!r}", read_only=True
         ) as session:
             row = await session.get(RecordingRow, (call_id, track.value))
-            return None if row is None else _recording(row)
+            return None if row is None else recording(row)
 
-    def fetch(self, recording: Recording) -> IO[bytes]:
+    def fetch(self, of: Recording) -> IO[bytes]:
         """Blocks. Raises StoreError, NotThere if the store has it not."""
-        return self._shelves.holding(recording.store).fetch(recording.key)
+        return self._shelves.holding(of.store).fetch(of.key)
 
-    def link(self, recording: Recording, seconds: int) -> str | None:
+    def link(self, of: Recording, seconds: int) -> str | None:
         """The store's own; None if it has none, and we must serve it.
 
         Blocks. Raises StoreError, and NotThere rather than link to nothing."""
-        shelf = self._shelves.holding(recording.store)
+        shelf = self._shelves.holding(of.store)
         if isinstance(shelf, FolderShelf):
-            shelf.fetch(recording.key).close()
+            shelf.fetch(of.key).close()
             return None
-        return shelf.link(
-            recording.key, seconds, media_type(recording), file_name(recording)
-        )
+        return shelf.link(of.key, seconds, media_type(of), file_name(of))
 
 
-def media_type(recording: Recording) -> str:
-    return Format(recording.format).content_type
+def media_type(of: Recording) -> str:
+    return Format(of.format).content_type
 
 
-def file_name(recording: Recording) -> str:
+def file_name(of: Recording) -> str:
     """For whoever saves it; nothing in it ends a header."""
     name = "".join(
-        each if each.isascii() and each.isalnum() else "-" for each in recording.call_id
+        each if each.isascii() and each.isalnum() else "-" for each in of.call_id
     )
-    return f"{name}-{recording.track.value}.{recording.format}"
-
-
-def _recording(row: RecordingRow) -> Recording:
-    return Recording(
-        call_id=row.call_id,
-        track=Track(row.track),
-        store=row.store,
-        key=row.key,
-        bytes=row.bytes,
-        seconds=row.seconds,
-        sha256=row.sha256,
-        created_at=row.created_at,
-        state=RecordingState(row.state),
-        format=row.format,
-        rate=row.rate,
-        samples=row.samples,
-        source_sha256=row.source_sha256,
-        closed_at=row.closed_at,
-        stored_at=row.stored_at,
-        attempts=row.attempts,
-        last_error=row.last_error,
-        next_try=row.next_try,
-        gaps=tuple(Gap(*gap) for gap in row.gaps),
-        removed_at=row.removed_at,
-    )
+    return f"{name}-{of.track.value}.{of.format}"

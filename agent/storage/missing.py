@@ -5,8 +5,8 @@ then the logs, if they are given (agent/observe/missing.py).
 """
 
 import asyncio
-import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,13 +18,14 @@ from agent.observe.missing import Cause, Verdict, failing, from_logs
 from .audit import deeds
 from .database import Database
 from .files import BadFile, open_plainly
+from .leftovers import Leftovers
 from .listening import Listening
 from .shelves import NotThere
-from .spool import SUFFIXES, Job, JobError, Spool
+from .spool import Job, JobError, Spool
 from .stores import StoreError
-from .tables import CallRow, TombstoneRow
+from .tables import CallRow, TombstoneRow, ToolUseRow
 
-_NAME = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
+_SILENCING = ("record_stop", "pause_recording", "record_start")
 
 _LOGS_KNOW_MORE = (Cause.CANNOT_TELL, Cause.UNKNOWN_CALL, Cause.HOOK_FAILED)
 
@@ -37,6 +38,7 @@ class Missing:
         self._listening = listening
         self._monitor = monitor
         self._spool = spool
+        self._leftovers = Leftovers(monitor, spool)
 
     async def why(
         self,
@@ -95,7 +97,13 @@ class Missing:
         evidence = f"database: {row.track} is {row.state}"
         match row.state:
             case RecordingState.STORED:
-                return await asyncio.to_thread(self._stored, row, evidence)
+                verdict = await asyncio.to_thread(self._stored, row, evidence)
+                if verdict.cause is not Cause.KEPT:
+                    return verdict
+                return replace(
+                    verdict,
+                    evidence=(*verdict.evidence, *await self._silences(row.call_id)),
+                )
             case RecordingState.WAITING:
                 return Verdict(
                     row.call_id,
@@ -158,9 +166,6 @@ class Missing:
 
     def _on_disk(self, call_id: str, call: CallRow | None) -> Verdict | None:
         """Blocks."""
-        # What may name a file, and leads nowhere else.
-        if not _NAME.fullmatch(call_id):
-            return None
         for path, job in self._jobs(call_id):
             if job.last_error:
                 return _failing(
@@ -172,7 +177,11 @@ class Missing:
                 f"its job lies in the spool since {job.closed_at.isoformat()}",
                 (str(path),),
             )
-        reasons = sorted((self._spool / "rejected").glob(f"{call_id}[.-]*.reason"))
+        reasons = [
+            path
+            for path in self._leftovers.rejected(call_id)
+            if path.suffix == ".reason"
+        ]
         if reasons:
             return Verdict(
                 call_id,
@@ -180,11 +189,7 @@ class Missing:
                 f"it was rejected: {'; '.join(map(_text, reasons))}",
                 tuple(map(str, reasons)),
             )
-        files = [
-            str(path)
-            for suffix in SUFFIXES.values()
-            if (path := self._monitor / f"{call_id}{suffix}").is_file()
-        ]
+        files = [str(path) for path in self._leftovers.recorded(call_id)]
         if not files:
             return None
         if call is not None and call.ended_at is None:
@@ -206,6 +211,20 @@ class Missing:
                 continue
             if job.call == call_id:
                 yield path, job
+
+    async def _silences(self, call_id: str) -> tuple[str, ...]:
+        """Where the AI had Asterisk record silence; operators leave it in the log."""
+        async with self._database.session(
+            f"look for pauses of {call_id!r}", read_only=True
+        ) as session:
+            uses = await session.scalars(
+                select(ToolUseRow)
+                .where(ToolUseRow.call_id == call_id, ToolUseRow.name.in_(_SILENCING))
+                .order_by(ToolUseRow.number)
+            )
+            return tuple(
+                f"silent: {use.name} at {use.started_at.isoformat()}" for use in uses
+            )
 
     async def _call(self, call_id: str) -> CallRow | None:
         async with self._database.session(

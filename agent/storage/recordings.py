@@ -64,6 +64,10 @@ class RecordingsConfig:
     """0: they are kept for ever."""
 
 
+class NothingRecorded(BadFile):
+    """A whole file without sound: the call was refused, or nobody said anything."""
+
+
 class NotYet(Exception):
     """There is nothing wrong: Asterisk has not finished."""
 
@@ -220,15 +224,19 @@ class Recordings:
             await self._ledger.note(self._told(job, track, state, error, now))
 
     async def _keep_or_reject(self, job: Job, track: Track, now: datetime) -> None:
+        source = self._source(job, track)
         try:
             await self._keep(job, track, now)
             return
         except BadFile as error:
             reason = str(error)
+            worth_keeping = not isinstance(error, NothingRecorded)
         told = self._told(job, track, RecordingState.REJECTED, reason, now)
         await self._ledger.note(told)
-        source = self._source(job, track)
-        await asyncio.to_thread(self._spool.reject, source, reason)
+        if worth_keeping:
+            await asyncio.to_thread(self._spool.reject, source, reason)
+        else:
+            await asyncio.to_thread(source.unlink, missing_ok=True)
         metrics.recordings.labels(track.value, "rejected").inc()
         logger.error("[REC] call {}: {} is rejected: {}", job.call, track.value, reason)
 
@@ -316,7 +324,9 @@ class Recordings:
     def _take(self, source: Path, key: str, now: datetime) -> _Taken:
         with _finished(source, now) as (file, measured):
             if measured.samples == 0:
-                raise BadFile("nothing was recorded: there is a header, no sound")
+                raise NothingRecorded(
+                    "nothing was recorded: there is a header, no sound"
+                )
             if self._format is not Format.WAV:
                 try:
                     encoded = encode(file, measured, self._format)
@@ -372,7 +382,7 @@ def _finished(source: Path, now: datetime) -> Iterator[tuple[BufferedReader, Mea
             measured = measure(file)
             yield file, measured
     except BadFile as error:
-        raise BadFile(f"{source}: {error}") from error
+        raise type(error)(f"{source}: {error}") from error
 
 
 def _compare(source: Path, known: Recording, now: datetime) -> None:

@@ -18,6 +18,7 @@ from agent.calls.record import RecordingState
 
 from .audit import Act, Deed, note
 from .database import Database
+from .errors import StorageError
 from .shelves import Shelves
 from .stores import StoreError
 from .tables import (
@@ -32,6 +33,8 @@ from .tables import (
 GONE = (RecordingState.ERASED, RecordingState.EXPIRED)
 _AT_ONCE = 100
 """Calls in one look into the database."""
+_SWEEP_EVERY = 300.0
+"""Seconds."""
 
 
 class UnknownCall(Exception):
@@ -74,12 +77,21 @@ class Retention:
         days: float,
         discard: Callable[[str], None] = _nothing,
     ) -> None:
-        """`days` 0: for ever. `discard` deletes what is on its way to the store; it
-        blocks, and may be called again."""
+        """`days` 0: for ever. `discard` deletes what is on its way to the store: that
+        of Leftovers. It blocks, and may be called again."""
         self._database = database
         self._shelves = shelves
         self._days = days
         self._discard = discard
+
+    async def run(self, clock: Callable[[], datetime]) -> None:
+        """Sweeps until it is cancelled."""
+        while True:
+            try:
+                await self.sweep(clock())
+            except StorageError as error:
+                logger.error("[REC] {}", error)
+            await asyncio.sleep(_SWEEP_EVERY)
 
     async def tombstone(self, call_id: str) -> Tombstone | None:
         async with self._database.session(

@@ -30,17 +30,20 @@ class Ami:
     def __init__(self, config: AmiConfig) -> None:
         self._config = config
 
+    @property
+    def port(self) -> int:
+        return self._config.port
+
     async def act(self, action: str, **fields: str) -> Mapping[str, str]:
         """The answer; an AmiError when it is not a success."""
         config = self._config
-        asked = _message(action, fields)
         place = f"Asterisk's AMI on {config.host}:{config.port}"
         try:
             async with asyncio.timeout(config.deadline):
-                answer = await self._asked(asked)
+                answer = await self._asked(_message(action, fields))
         except TimeoutError as error:
             raise AmiError(f"{place}: no answer in {config.deadline:g} s") from error
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
             raise AmiError(f"{place}: {error or type(error).__name__}") from error
         if answer.get("Response") != "Success":
             said = answer.get("Message", "no reason given")

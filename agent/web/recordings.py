@@ -150,7 +150,7 @@ async def play(
         file = await _in_time(listening.fetch, recording)
     except _Refused as refused:
         return refused.answer
-    return await asyncio.to_thread(_sound, request, recording, file)
+    return await asyncio.to_thread(in_parts, request, recording, file)
 
 
 router.head("/recordings/{token}", response_class=Response, include_in_schema=False)(
@@ -257,7 +257,8 @@ def _store_failed(error: Exception) -> Response:
     )
 
 
-def _sound(request: Request, recording: Recording, file: IO[bytes]) -> Response:
+def in_parts(request: Request, recording: Recording, file: IO[bytes]) -> Response:
+    """The file, or the part of it that the request wants; it is closed at the end."""
     size = file.seek(0, os.SEEK_END)
     etag = f'"{recording.sha256}"'
     headers = _PRIVATE | {

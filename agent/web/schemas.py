@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from agent.calls.call import Direction, EndReason
 from agent.calls.record import CallRecord, ListedCall, RecordingState, Track
 from agent.calls.transcript import Speaker
+from agent.observe.missing import Cause
 from agent.storage.retention import Tombstone
 
 
@@ -27,6 +28,12 @@ class Problem(BaseModel):
     )
     not_ready: dict[str, str] | None = Field(
         None, description="With 503 of /readyz: what is not ready, and why."
+    )
+    cause: Cause | None = Field(
+        None, description="With 404 and 410 of a recording: why there is none."
+    )
+    available: list[str] | None = Field(
+        None, description="With 406 of a recording: the formats that there are."
     )
 
 

@@ -171,9 +171,10 @@ def test_who_dictates_has_time():
     def ask(scene: Scene) -> None:
         scene.hearing.agent_said("What is your phone number?")
 
-    scene = played(UTTERANCE, ["It is 0 4 0."], change=ask)
+    scene = played(UTTERANCE, ["It is oh four oh."], change=ask)
     assert scene.patience == [TURNS.dictation]
     assert scene.guesses == []
+    assert "040" in scene.did[-1], "digits come in groups"
 
 
 BUSY = {"unheard": 3.0}
@@ -202,7 +203,7 @@ def test_an_acknowledgement_lets_us_go_on(text):
     assert scene.did == ["pause", "hold", "go on", f"acknowledged {text!r}"]
 
 
-@pytest.mark.parametrize("text", ["", "...", "Thank you for watching!"])
+@pytest.mark.parametrize("text", ["", "...", "Thank you for watching!", "I'm", "Um."])
 def test_a_noise_lets_us_go_on(text):
     assert played(UTTERANCE, [text], **BUSY).did == ["pause", "hold", "go on"]
 
@@ -301,3 +302,46 @@ def test_keys_are_a_turn():
     scene = Scene([])
     scene.hearing.typed("The caller pressed 1.")
     assert scene.did == ["started", "stopped", "said 'The caller pressed 1.'"]
+
+
+def _plugged(script: str, texts: list[str | ProviderError], **options: object) -> Scene:
+    """`PLUG` and `UNPLUG` among the words of the script."""
+
+    class Private(Scene):
+        async def play(self, script: str) -> None:
+            before, _, rest = script.partition("PLUG")
+            await super().play(before)
+            self.hearing.plug()
+            inside, _, after = rest.partition("UNPLUG")
+            await super().play(inside)
+            self.hearing.unplug()
+            await super().play(after)
+
+    scene = Private([Scripted(texts)], **options)  # type: ignore[arg-type]
+    virtual_time.run(scene.play(script))
+    return scene
+
+
+def test_what_was_being_said_when_privacy_began_is_a_turn_of_which_nothing_is_known():
+    scene = _plugged("SPEECH 1 PAUSE 0.01 PLUG 1 STOP 1", ["four nine two nine"])
+    assert scene.did == ["started", "stopped", "said ''", "go on"]
+    assert scene.guesses == [None]
+
+
+def test_nothing_is_heard_in_private_and_what_began_there_is_not_heard_after_it():
+    scene = _plugged(
+        "PLUG ONSET SPEECH 1 PAUSE 0.2 STOP 1 SPEECH 1 UNPLUG PAUSE 0.2 STOP 1",
+        ["four nine", "two nine"],
+    )
+    assert scene.did == ["go on"]
+    assert len(scene.recognisers[0].texts) == 2, "nobody was asked"
+
+
+def test_what_is_said_after_it_is_heard():
+    scene = _plugged("PLUG 1 UNPLUG SPEECH 1 PAUSE 0.2 STOP 1", ["Thank you."])
+    assert scene.did == ["go on", "started", "stopped", "said 'Thank you.'"]
+
+
+def test_our_own_words_go_on_when_a_claim_is_forgotten():
+    scene = _plugged("ONSET SPEECH 1 PLUG 1", ["four nine"], unheard=5.0)
+    assert scene.did == ["pause", "hold", "go on"]

@@ -1,10 +1,14 @@
 import asyncio
 import io
+import itertools
 import wave
 
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from agent.calls.record import Track
 from agent.storage import peaks as peaks_module
@@ -60,6 +64,19 @@ def test_of_every_format_in_which_recordings_are_kept(container, subtype):
     assert all(abs(low) < 8 and high < 8 for low, high in found[: STEPS // 3])
     loud = found[STEPS * 2 // 3 : -20]
     assert all(low < -40 and high > 40 for low, high in loud)
+
+
+@given(arrays(np.int16, st.integers(0, 300)), st.integers(1, 50), st.integers(1, 60))
+def test_in_whatever_blocks_it_is_read(samples, steps, block):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(peaks_module, "_BLOCK", block)
+        found = pairs(measured(io.BytesIO(wav_of(samples)), steps))
+    steps = min(steps, len(samples))
+    edges = np.linspace(0, len(samples), steps + 1).astype(int)
+    assert found == [
+        [samples[a:b].min() >> 8, samples[a:b].max() >> 8]
+        for a, b in itertools.pairwise(edges)
+    ]
 
 
 @pytest.mark.parametrize("octets", [b"", b"RIFF", b"not sound" * 100])

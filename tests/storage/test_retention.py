@@ -1,3 +1,5 @@
+import asyncio
+import json
 import sqlite3
 from datetime import timedelta
 
@@ -6,11 +8,17 @@ import pytest
 from agent.calls.record import RecordingState, Track
 from agent.storage.audit import Act, deeds
 from agent.storage.calls import Calls
+from agent.storage.errors import StorageError
+from agent.storage.ledger import DatabaseLedger
+from agent.storage.leftovers import Leftovers
+from agent.storage.recordings import Recordings, RecordingsConfig
 from agent.storage.retention import CallIsUp, Retention, UnknownCall, is_erased
 from agent.storage.shelves import Shelves
 from agent.storage.stores import StoreError
+from tests import virtual_time
 
 from .kept import CANARY, NOON, days, keep_call, keep_recording
+from .sound import wav
 
 LATER = NOON + timedelta(minutes=5)
 
@@ -252,3 +260,58 @@ async def test_a_store_that_is_away_does_not_hold_up_retention(site):
     site.away = False
     await site.sweep(NOON + days(32), 30)
     assert site.files() == []
+
+
+def test_it_sweeps_on_and_on_also_after_a_failure():
+    class Swept(Exception):
+        """Enough."""
+
+    class Sweeping(Retention):
+        def __init__(self):
+            super().__init__(None, None, 30)
+            self.times = []
+
+        async def sweep(self, now):
+            self.times.append((now, asyncio.get_running_loop().time()))
+            if len(self.times) == 2:
+                raise StorageError("the database is locked")
+            if len(self.times) == 3:
+                raise Swept
+
+    retention = Sweeping()
+    with pytest.raises(Swept):
+        virtual_time.run(retention.run(lambda: NOON))
+    assert retention.times == [(NOON, 0), (NOON, 300), (NOON, 600)]
+
+
+@pytest.mark.parametrize("state", [None, "waiting", "failing"])
+@pytest.mark.parametrize("retention_days", [0, 30], ids=["erased", "expired"])
+async def test_a_late_upload_brings_nothing_back(site, tmp_path, state, retention_days):
+    """The job, and its files, turn up when everything was deleted."""
+    config = RecordingsConfig(
+        monitor=tmp_path / "monitor",
+        spool=tmp_path / "spool",
+        folder=site.folder,
+    )
+    for folder in (config.monitor, config.spool):
+        folder.mkdir()
+    leftovers = Leftovers(config.monitor, config.spool)
+    await keep_call(site.database)
+    if state is not None:
+        await keep_recording(site.database, site.folder, state=state)
+    retention = Retention(site.database, site, retention_days, leftovers.discard)
+    now = NOON + days(31)
+    if not retention_days:
+        await retention.condemn("17.5", who="me", why="", now=now)
+    await retention.sweep(now)
+    for suffix in (".wav", "-user.wav", "-assistant.wav"):
+        (config.monitor / f"17.5{suffix}").write_bytes(wav(2))
+    job = {"recording": "17.5", "call": "17.5", "closed_at": NOON.isoformat()}
+    (config.spool / "17.5.job").write_text(json.dumps(job))
+    await Recordings(config, DatabaseLedger(site.database)).collect(now)
+    await retention.sweep(now)
+    await Recordings(config, DatabaseLedger(site.database)).collect(now)
+    left = [path for path in tmp_path.rglob("*.wav*") if path.is_file()]
+    assert left == []
+    gone = {RecordingState.ERASED, RecordingState.EXPIRED}
+    assert set((await site.states()).values()) <= gone

@@ -18,7 +18,7 @@ from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import FunctionCallResultProperties
 from pipecat.services.llm_service import FunctionCallParams, LLMService
 
-from agent.calls.ai import AI, OVERRIDABLE
+from agent.calls.ai import AI, CONSENT, OVERRIDABLE
 from agent.calls.control import CallControl, CallControlError
 from agent.calls.transcript import Speaker, ToolUse
 from agent.conversation.messages import SendError
@@ -79,7 +79,7 @@ class Offer:
         self._on_use = on_use
         self._reach = toolbox.reach(ai, control)
         self.tools = toolbox.tools(ai, channel)
-        self._fixed = set(OVERRIDABLE).union(
+        self._fixed = {*OVERRIDABLE, CONSENT}.union(
             *(http_tools.variables(tool) for tool in ai.http_tools)
         )
         self._answer = 0
