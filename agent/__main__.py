@@ -125,21 +125,29 @@ def _upload() -> int:
     """No models, no port: small enough to run beside Asterisk."""
     from datetime import UTC, datetime
 
+    import httpx
+
     from agent import settings
     from agent.observe import logs
     from agent.storage.database import Database
     from agent.storage.errors import StorageError
-    from agent.storage.ledger import DatabaseLedger
+    from agent.storage.ledger import DatabaseLedger, Ledger
     from agent.storage.recordings import Recordings
+    from agent.storage.remote_ledger import RemoteLedger
 
     async def forever(given: settings.UploadSettings) -> None:
-        database = Database(given.database_url)
-        await database.open()
-        try:
-            recordings = Recordings(given.recordings, DatabaseLedger(database))
+        async with AsyncExitStack() as house:
+            ledger: Ledger
+            if given.agent is not None:
+                http = await house.enter_async_context(httpx.AsyncClient())
+                ledger = RemoteLedger(given.agent, http)
+            else:
+                database = Database(given.database_url)
+                await database.open()
+                house.push_async_callback(database.close)
+                ledger = DatabaseLedger(database)
+            recordings = Recordings(given.recordings, ledger)
             await recordings.run(lambda: datetime.now(UTC))
-        finally:
-            await database.close()
 
     try:
         given = settings.upload()

@@ -47,11 +47,19 @@ from agent.storage.database import Database
 from agent.storage.embeddings import Embeddings
 from agent.storage.knowledge import Knowledge
 from agent.storage.ledger import DatabaseLedger
-from agent.storage.recordings import Recordings
+from agent.storage.leftovers import Leftovers
+from agent.storage.listening import Listening
+from agent.storage.missing import Missing
+from agent.storage.peaks import Peaks
+from agent.storage.recordings import Recordings, RecordingsConfig
+from agent.storage.retention import Retention
+from agent.storage.shelves import Shelves
 from agent.telephony.ami import Ami
 from agent.telephony.recording import Recorder
 from agent.web import audiosocket, health, problems, telephony_next, telephony_ws
 from agent.web import calls as calls_api
+from agent.web import ledger as ledger_api
+from agent.web import recordings as recordings_api
 
 Checks = dict[str, health.Check]
 """What must be well before a call can be taken, by name; `/readyz` asks them."""
@@ -69,10 +77,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.operator_token = settings.operator_token
     app.state.live = LiveCalls(settings.max_calls)
     app.state.handover = telephony_next.Handover()
+    app.state.signing = settings.signing
     app.state.checks = {}
     problems.install(app)
     app.include_router(health.router)
     app.include_router(calls_api.router)
+    app.include_router(ledger_api.router)
+    app.include_router(recordings_api.router)
     app.include_router(telephony_ws.router)
     app.include_router(telephony_next.router)
     return app
@@ -108,6 +119,7 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         app.state.calls = calls = Calls(database)
         await calls.abandon_open("the agent died during the call", datetime.now(UTC))
         checks["database"] = database.check
+        retention = _recordings(app, settings.recordings, database)
 
         store = Store(settings.models)
         vad = await asyncio.to_thread(_vad, store)
@@ -161,7 +173,8 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
             noise=noise,
             connect=app.state.handover.connect,
         )
-        recordings = Recordings(settings.recordings, DatabaseLedger(database))
+        app.state.ledger = DatabaseLedger(database)
+        recordings = Recordings(settings.recordings, app.state.ledger)
         # web/server.py has drained before; this is for whoever is left.
         house.push_async_callback(app.state.live.drain, 0)
         if settings.audiosocket.port:
@@ -171,6 +184,7 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
             house.callback(server.close)
         forever = (
             recordings.run(functools.partial(datetime.now, UTC)),
+            retention.run(lambda: datetime.now(UTC)),
             watchdog.run(),
             garbage.sweep(app.state.live),
         )
@@ -185,6 +199,21 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         )
         garbage.settle()
         yield
+
+
+def _recordings(
+    app: FastAPI, config: RecordingsConfig, database: Database
+) -> Retention:
+    """What web/recordings.py needs, and who deletes what is too old."""
+    shelves = Shelves(config.folder, config.s3)
+    listening = Listening(database, shelves)
+    app.state.listening = listening
+    app.state.peaks = Peaks(database, listening)
+    app.state.missing = Missing(database, listening, config.monitor, config.spool)
+    left = Leftovers(config.monitor, config.spool)
+    retention = Retention(database, shelves, config.retention_days, left.discard)
+    app.state.retention = retention
+    return retention
 
 
 def _overload(

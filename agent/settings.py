@@ -26,6 +26,7 @@ from agent.models.config import ModelsConfig
 from agent.storage.embeddings import EmbeddingsConfig
 from agent.storage.encoding import Format
 from agent.storage.recordings import RecordingsConfig
+from agent.storage.remote_ledger import RemoteLedgerConfig
 from agent.storage.stores import S3Config
 from agent.telephony.ami import AmiConfig
 from agent.web.audiosocket import AudioSocketConfig
@@ -112,6 +113,8 @@ class UploadSettings:
 
     recordings: RecordingsConfig
     database_url: str
+    agent: RemoteLedgerConfig | None
+    """To whom it is told, instead of the database."""
     log_level: str
     log_json: bool
 
@@ -122,6 +125,7 @@ def upload(environment: Mapping[str, str] = os.environ) -> UploadSettings:
     return UploadSettings(
         recordings=_recordings(values, data),
         database_url=_database_url(values, data),
+        agent=_agent(values),
         log_level=_log_level(values),
         log_json=_log_json(values),
     )
@@ -390,6 +394,17 @@ def _log_level(values: _Values) -> str:
 
 def _log_json(values: _Values) -> bool:
     return values.one_of("OFFHOOK_LOG", "text", ("text", "json")) == "json"
+
+
+def _agent(values: _Values) -> RemoteLedgerConfig | None:
+    url = values.text("OFFHOOK_AGENT_URL", "").rstrip("/")
+    if not url:
+        return None
+    if not url.startswith(("http://", "https://")):
+        raise SettingsError(
+            f"OFFHOOK_AGENT_URL is {url!r}, not an address such as http://agent:7860"
+        )
+    return RemoteLedgerConfig(url, values.text("OFFHOOK_TOKEN", ""))
 
 
 def _database_url(values: _Values, data: Path) -> str:

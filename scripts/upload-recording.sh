@@ -50,7 +50,7 @@ check ENVIRONMENT "$environment"
 draft=$spool/.$uniqueid.$$.tmp
 trap 'rm -f "$draft"' EXIT
 printf '{"recording": "%s", "call": "%s", "environment": "%s", "closed_at": "%s"}\n' \
-    "$uniqueid" "$call_id" "$environment" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" |
+    "$uniqueid" "$call_id" "$environment" "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" |
     dd of="$draft" conv=fsync 2>/dev/null ||
     fail "recording $uniqueid: cannot write to $spool"
 mv -f "$draft" "$spool/$uniqueid.job" ||

@@ -6,6 +6,7 @@ from agent.conversation.messages import SenderConfig, SmtpConfig
 from agent.settings import SettingsError, read_settings, upload
 from agent.storage.encoding import Format
 from agent.storage.recordings import RecordingsConfig
+from agent.storage.remote_ledger import RemoteLedgerConfig
 from agent.storage.stores import S3Config
 
 MAIL = {"OFFHOOK_SMTP_HOST": "mail", "OFFHOOK_SMTP_FROM": "us@example.com"}
@@ -81,7 +82,14 @@ def test_the_uploader_reads_what_it_needs_and_no_more(tmp_path):
     )
     assert given.recordings.s3 == S3Config("b", "http://s3:9000", "us-east-1")
     assert given.database_url == f"sqlite:///{tmp_path}/offhook.db"
-    assert (given.log_level, given.log_json) == ("DEBUG", False)
+    assert (given.log_level, given.log_json, given.agent) == ("DEBUG", False, None)
+
+
+def test_the_uploader_may_tell_an_agent_elsewhere():
+    told = {"OFFHOOK_AGENT_URL": "http://agent:7860/", "OFFHOOK_TOKEN": "t"}
+    assert upload(told).agent == RemoteLedgerConfig("http://agent:7860", "t")
+    with pytest.raises(SettingsError, match="OFFHOOK_AGENT_URL is 'agent', not an"):
+        upload({"OFFHOOK_AGENT_URL": "agent"})
 
 
 def test_secrets_of_tools_are_those_of_that_name_alone(read):

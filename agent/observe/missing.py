@@ -412,7 +412,9 @@ def _asterisk(call: str, seen: _Asterisk, *, agent_seen: bool) -> Verdict:
             )
         if not seen.over:
             return verdict(
-                Cause.CALL_UP, "the call is not over as far as the log goes", last
+                Cause.CALL_UP,
+                "the call is not over as far as the log goes, if Asterisk still lives",
+                last,
             )
         return verdict(
             Cause.HOOK_FAILED, "the call is over and MixMonitor has not closed it", last

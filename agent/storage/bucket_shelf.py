@@ -21,7 +21,8 @@ class BucketShelf:
         self._server = config.endpoint_url or "Amazon"
         compatible = bool(config.endpoint_url)
         checksums = "when_required" if compatible else "when_supported"
-        self._client = boto3.client(
+        # A session of its own: boto3's shared one is not made for several threads.
+        self._client = boto3.Session().client(
             "s3",
             endpoint_url=config.endpoint_url or None,
             region_name=config.region or None,

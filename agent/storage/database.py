@@ -134,6 +134,8 @@ def _engine(url: URL, *, foreign_keys: bool) -> AsyncEngine:
         cursor.execute("PRAGMA journal_mode = WAL")
         # A turn that is acknowledged survives a power cut.
         cursor.execute("PRAGMA synchronous = FULL")
+        # What is erased is gone: Debian's SQLite does so by default, others do not.
+        cursor.execute("PRAGMA secure_delete = ON")
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         cursor.close()
 

@@ -4,14 +4,16 @@ The spool is what work is done by. This is what everybody else reads, so it may 
 behind, and never ahead: STORED is written once the store has it.
 """
 
+from datetime import datetime
 from typing import Protocol
 
+from agent.calls.alignment import gaps
 from agent.calls.record import Gap, Recording, RecordingState, Track
 
 from .database import Database
-from .tables import RecordingRow
+from .retention import GONE, is_erased
+from .tables import CallRow, RecordingRow
 
-GONE = (RecordingState.EXPIRED, RecordingState.ERASED)
 """These stay as they are, whatever turns up of them."""
 
 
@@ -40,6 +42,8 @@ class DatabaseLedger:
         async with self._database.session(
             f"note a recording of {recording.call_id!r}"
         ) as session:
+            if await is_erased(session, recording.call_id):
+                return False
             key = (recording.call_id, recording.track.value)
             row = await session.get(RecordingRow, key)
             if row is None:
@@ -69,7 +73,18 @@ class DatabaseLedger:
             row.attempts = recording.attempts
             row.last_error = recording.last_error
             row.next_try = recording.next_try
+            call = await session.get(CallRow, recording.call_id)
+            stored = recording.state is RecordingState.STORED
+            if stored and call is not None and recording.closed_at is not None:
+                row.gaps = _gaps(recording.seconds, recording.closed_at, call)
             return True
+
+
+def _gaps(seconds: float, closed_at: datetime, call: CallRow) -> list[list[float]]:
+    lasted = (closed_at - call.started_at).total_seconds()
+    ended_at = call.ended_at or closed_at
+    ai_until = (ended_at - call.started_at).total_seconds()
+    return [[gap.at, gap.seconds] for gap in gaps(seconds, lasted, ai_until)]
 
 
 def recording(row: RecordingRow) -> Recording:

@@ -27,7 +27,8 @@ from agent.observe import metrics
 from .encoding import EncodingError, Format, encode
 from .errors import StorageError
 from .files import BadFile, open_plainly, still_written
-from .ledger import GONE, Ledger
+from .ledger import Ledger
+from .retention import GONE
 from .spool import SUFFIXES, Job, Spool, orphans
 from .stores import FolderStore, Kept, S3Config, Sound, Store, StoreError
 from .wav import Measured, Unfinished, measure, repair
@@ -162,8 +163,12 @@ class Recordings:
     async def _look(self, now: datetime) -> None:
         """Starts what is due while there is room, and waits until there may be more."""
         if self._swept is None or now - self._swept >= _SWEEP_EVERY:
-            await self.sweep(now)
             self._swept = now
+            try:
+                await self.sweep(now)
+            except StorageError as error:
+                # Those that have a job are found without it.
+                logger.error("[REC] {}", error)
         jobs = await self._due(now)
         for job in jobs[: _AT_ONCE - len(self._busy)]:
             task = asyncio.create_task(self._tend(job, now))
@@ -182,11 +187,14 @@ class Recordings:
     async def _due(self, now: datetime) -> tuple[Job, ...]:
         try:
             due = await asyncio.to_thread(self._spool.due, now, frozenset(self._busy))
-            for path, reason in due.broken:
-                await asyncio.to_thread(self._spool.reject, path, reason)
-                logger.error("[REC] {} is moved to rejected: {}", path, reason)
         except OSError as error:
             raise StorageError(f"cannot use the spool: {error}") from error
+        for path, reason in due.broken:
+            try:
+                await asyncio.to_thread(self._spool.reject, path, reason)
+                logger.error("[REC] {} is moved to rejected: {}", path, reason)
+            except OSError as error:
+                logger.debug("[REC] {} cannot be moved to rejected: {}", path, error)
         return due.jobs
 
     async def _tend(self, job: Job, now: datetime) -> None:
@@ -269,11 +277,11 @@ class Recordings:
         known = await self._ledger.look_up(job.call, track)
         state = None if known is None else known.state
         try:
-            if state is RecordingState.ERASED:
+            if state in GONE:
                 stored = None
-            elif known is not None and state in (*GONE, RecordingState.STORED):
+            elif known is not None and state is RecordingState.STORED:
                 await self._in_thread(_compare, source, known, now)
-                stored = known if state is RecordingState.STORED else None
+                stored = known
             else:
                 stored = await self._put(job, track, source, now)
         except FileNotFoundError as error:

@@ -1,8 +1,8 @@
 """Deletes what was said in a call, for good: when it is old, or when somebody asks.
 
 A tombstone comes first, then words, audio, and the tombstone's end. It stays for ever:
-whatever of the call turns up later, from a spool or a backup of the store, is deleted
-again. A store that does not answer is asked again with every sweep.
+an upload of the call that comes later is deleted again. A store that does not answer is
+asked again with every sweep.
 """
 
 import asyncio
@@ -114,14 +114,16 @@ class Retention:
         try:
             for row in await self._left(call_id):
                 if row.key:
-                    shelf = self._shelves.holding(row.store)
-                    await asyncio.to_thread(shelf.delete, row.key)
+                    await asyncio.to_thread(self._delete, row.store, row.key)
                 await self._mark(call_id, row.track, now)
             await asyncio.to_thread(self._discard, call_id)
         except (StoreError, OSError) as error:
             logger.error("[REC] call {}: cannot delete its audio: {}", call_id, error)
             return await self._failed(call_id, str(error))
         return await self._finished(call_id, now)
+
+    def _delete(self, store: str, key: str) -> None:
+        self._shelves.holding(store).delete(key)
 
     async def sweep(self, now: datetime) -> None:
         """Finishes what was begun, then deletes what is too old."""

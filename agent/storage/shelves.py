@@ -6,6 +6,7 @@ the folder is always known, a bucket while it is the configured one. All of it b
 
 import os
 import stat
+import threading
 from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
@@ -44,19 +45,21 @@ class Shelves:
         self._folder = FolderShelf(folder)
         self._s3 = s3
         self._bucket: LinkingShelf | None = None
+        self._opening = threading.Lock()
 
     def holding(self, store: str) -> "FolderShelf | LinkingShelf":
-        """Raises StoreError if the store is none of ours any more."""
+        """Blocks. Raises StoreError if the store is none of ours any more."""
         if store == FOLDER:
             return self._folder
         if self._s3 is None or store != f"s3://{self._s3.bucket}":
             raise StoreError(f"{store} is not configured any more: S3_BUCKET names it")
-        if self._bucket is None:
-            # boto3 takes 0.7 s to import, and only those who have a bucket need it.
-            from .bucket_shelf import BucketShelf
+        with self._opening:
+            if self._bucket is None:
+                # boto3 takes 0.7 s to import, and only who has a bucket needs it.
+                from .bucket_shelf import BucketShelf
 
-            self._bucket = BucketShelf(self._s3)
-        return self._bucket
+                self._bucket = BucketShelf(self._s3)
+            return self._bucket
 
 
 class FolderShelf:

@@ -20,9 +20,9 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-
 
 Blob = bytes
 """For tables with a column of the name `bytes`."""
@@ -179,11 +179,11 @@ class RecordingRow(Table):
     format: Mapped[str] = mapped_column(server_default="wav")
     rate: Mapped[int] = mapped_column(server_default="8000")
     samples: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    source_sha256: Mapped[str] = mapped_column(server_default="")
+    source_sha256: Mapped[str] = mapped_column(server_default=text("''"))
     closed_at: Mapped[datetime | None]
     stored_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(server_default="0")
-    last_error: Mapped[str] = mapped_column(server_default="")
+    last_error: Mapped[str] = mapped_column(server_default=text("''"))
     next_try: Mapped[datetime | None]
     gaps: Mapped[list[Any]] = mapped_column(JSON, server_default="[]")
     """Pairs of seconds: see Gap."""

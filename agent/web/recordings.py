@@ -126,7 +126,9 @@ async def listen(
     return RedirectResponse(link, 302, _PRIVATE)
 
 
-@router.get("/recordings/{token}", response_class=Response)
+@router.get(
+    "/recordings/{token}", response_class=Response, responses=documented(403, 416)
+)
 async def play(
     request: Request,
     token: str,
@@ -160,6 +162,7 @@ router.head("/recordings/{token}", response_class=Response, include_in_schema=Fa
 
 @router.get(
     "/calls/{call_id}/recording/peaks",
+    response_model=WaveformShape,
     dependencies=[Depends(require_operator)],
     responses=documented(401, 403),
 )
@@ -249,9 +252,7 @@ async def _in_time(ask: Callable[..., T], *of: object) -> T:
 
 
 def _store_failed(error: Exception) -> Response:
-    logger.error(
-        "[REC] cannot be listened to: {}", error or "the store does not answer"
-    )
+    logger.error("[REC] cannot be listened to: {!r}", error)
     return problem(
         503, "the store of recordings does not give it; the agent's log tells more"
     )

@@ -113,6 +113,16 @@ class RecordingShape(BaseModel):
     seconds: float
     sha256: str
     created_at: datetime
+    state: RecordingState
+    format: str
+    closed_at: datetime | None = Field(description="When Asterisk finished it.")
+    stored_at: datetime | None
+    last_error: str = Field(description="Why it is not stored, as far as it is not.")
+    next_try: datetime | None
+    gaps: list[tuple[float, float]] = Field(
+        description="Where it is shorter than the call: at which second of it, and by"
+        " how many. MixMonitor writes nothing while neither side sends."
+    )
 
 
 class WaveformShape(BaseModel):
@@ -198,6 +208,13 @@ class CallDetail(CallSummary):
                     seconds=recording.seconds,
                     sha256=recording.sha256,
                     created_at=recording.created_at,
+                    state=recording.state,
+                    format=recording.format,
+                    closed_at=recording.closed_at,
+                    stored_at=recording.stored_at,
+                    last_error=recording.last_error,
+                    next_try=recording.next_try,
+                    gaps=[(gap.at, gap.seconds) for gap in recording.gaps],
                 )
                 for recording in record.recordings
             ],

@@ -82,9 +82,7 @@ class Scene:
         self.happened: list[str] = []
         self.cannot = False
         self.accepts = accepts
-        self.privacy = Privacy(
-            "17.5", self, None if accepts is None else self.deliver
-        )
+        self.privacy = Privacy("17.5", self, None if accepts is None else self.deliver)
         self.privacy.listener = self
         self.on_key = lambda key: None
 

@@ -32,6 +32,7 @@ OF_THE_IMAGE = {
     "OFFHOOK_DATA",
     "OFFHOOK_MODELS",
     "OFFHOOK_MONITOR",
+    "OFFHOOK_AGENT_URL",  # of `offhook upload`, where there is no compose
     "OFFHOOK_RECORDINGS",
     "OFFHOOK_SPOOL",
     "XDG_CACHE_HOME",

@@ -13,7 +13,7 @@ from websockets.asyncio.server import Request, Response, ServerConnection
 
 from agent.phone.line import Line
 from agent.phone.ulaw import FRAME, SILENCE
-from agent.telephony.alignment import TOLERANCE, call_time, gaps
+from agent.calls.alignment import TOLERANCE, call_time, gaps
 from agent.telephony.ami import Ami, AmiConfig
 from agent.telephony.recording import Recorder
 

@@ -157,7 +157,8 @@ async def _cut_off_calls(asterisk, agent, phone) -> list[Written]:
             line = await lines.enter_async_context(dialled)
             calls.append(await agent.next_call())
             await calls[-1].say(tone(5, 880))
-            await line.play(tone(1.5, 440))
+            # Asterisk keeps up to 2.05 s to itself before it writes.
+            await line.play(tone(2.5, 440))
         _kill(asterisk)
     expected = []
     for call in calls:

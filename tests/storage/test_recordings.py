@@ -603,6 +603,19 @@ async def test_one_broken_job_does_not_stop_the_others(site):
     await everything_is_kept_once(site)
 
 
+async def test_a_job_that_cannot_be_moved_does_not_stop_the_others(site, monkeypatch):
+    (site.config.spool / "0.job").write_text("noise")
+    site.record()
+    site.leave_job()
+
+    def refuse(*arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Spool, "reject", refuse)
+    await site.collect()
+    await everything_is_kept_once(site)
+
+
 async def test_recordings_without_a_job_are_found(site):
     site.record()
     await site.sweep(NOON + timedelta(minutes=4))
@@ -738,6 +751,14 @@ async def test_a_store_that_hangs_for_one_keeps_no_other_waiting(
         assert not any("slow" in key for key in site.kept())
         answered.set()
         await soon(lambda: len(site.told) == 15)
+
+
+async def test_without_asterisks_folder_the_spool_is_looked_after(site, quick):
+    os.rmdir(site.config.monitor)
+    site.leave_job()
+    async with running(site, clock=lambda: NOON):
+        await soon(lambda: (site.job() or {}).get("attempts"))
+    assert "17.5.wav is not there" in site.job()["last_error"]
 
 
 async def test_one_that_waits_for_another_takes_over(site, quick):

@@ -284,8 +284,9 @@ def test_it_sweeps_on_and_on_also_after_a_failure():
     assert retention.times == [(NOON, 0), (NOON, 300), (NOON, 600)]
 
 
-@pytest.mark.parametrize("state", [None, "waiting", "failing"])
-@pytest.mark.parametrize("retention_days", [0, 30], ids=["erased", "expired"])
+@pytest.mark.parametrize(
+    ("retention_days", "state"), [(0, None), (0, "waiting"), (0, "failing"), (30, None)]
+)
 async def test_a_late_upload_brings_nothing_back(site, tmp_path, state, retention_days):
     """The job, and its files, turn up when everything was deleted."""
     config = RecordingsConfig(

@@ -92,6 +92,13 @@ async def test_a_call_in_full(app, client):
                 "seconds": 0.5,
                 "sha256": "5",
                 "created_at": "2026-11-21T12:00:00Z",
+                "state": "stored",
+                "format": "wav",
+                "closed_at": None,
+                "stored_at": None,
+                "last_error": "",
+                "next_try": None,
+                "gaps": [],
             }
         ],
         "variables": {"customer": "7"},

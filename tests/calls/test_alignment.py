@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.calls.record import Gap
-from agent.telephony.alignment import TOLERANCE, call_time, gaps
+from agent.calls.alignment import TOLERANCE, call_time, gaps
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ much is missing in all, and not where.
 
 from collections.abc import Sequence
 
-from agent.calls.record import Gap
+from .record import Gap
 
 TOLERANCE = 0.5
 """Seconds that a recording may be shorter than its call without a gap: it begins before
