@@ -163,7 +163,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             stop=values.number("OFFHOOK_VAD_STOP_SECONDS", 0.7, 0.2, 5),
         ),
         turns=TurnsConfig(
-            done=values.number("OFFHOOK_TURN_DONE_SECONDS", 0.35, 0.2, 5),
+            done=values.number("OFFHOOK_TURN_DONE_SECONDS", 0.45, 0.2, 5),
             unsure=values.number("OFFHOOK_TURN_UNSURE_SECONDS", 1, 0.2, 5),
             unfinished=values.number("OFFHOOK_TURN_UNFINISHED_SECONDS", 2, 0.2, 10),
             dictation=values.number("OFFHOOK_TURN_DICTATION_SECONDS", 2.2, 0.2, 10),

@@ -58,10 +58,12 @@ class TroubledStore:
 
     async def _end(self) -> None:
         self._server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
+        for task in self._serving:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        if self._serving:
+            await asyncio.wait(self._serving)
+        # What was aborted is closed in the loop's next round.
+        await asyncio.sleep(0)
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -72,13 +74,18 @@ class TroubledStore:
         if task := asyncio.current_task():
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
-        with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        with suppress(
+            *(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError),
+            asyncio.CancelledError,  # by _end, and nobody waits for us after that
+        ):
             if mood is Mood.DOWN:
                 self.spoiled[mood] += 1
                 self._reset(writer)
             else:
                 await self._request(mood, reader, writer)
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
     async def _request(
         self, mood: Mood, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

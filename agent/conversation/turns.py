@@ -38,7 +38,7 @@ FINISHED = 0.5
 class TurnsConfig:
     """Seconds of silence that end a turn."""
 
-    done: float = 0.35
+    done: float = 0.45
     """After a whole sentence, said with a voice that falls."""
     unsure: float = 1.0
     """When words and voice do not agree."""

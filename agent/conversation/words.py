@@ -101,7 +101,7 @@ def sounds_unfinished(text: str, language: str) -> bool:
         return True
     if tokens[-1] in words.never_last or words.announces.search(" ".join(tokens)):
         return True
-    head = _TRAILING_FIGURES.sub("", " ".join(tokens))
+    head = _TRAILING_FIGURES.sub("", " ".join(_tokens(group_digits(stripped))))
     if _LONG_NUMBER.search(head) and 0 < _figures(stripped) < 7:
         return True  # "My number is 555": nobody's is
     if tokens[0] in _CONDITIONS and "," not in stripped and len(tokens) > 2:
@@ -350,7 +350,8 @@ _WORDS: Mapping[str, Words] = {
         ),
         announces=re.compile(
             r"\b(?:my|the|our) (?:[\w']+ ){1,3}(?:is|are|was)$"
-            r"|\b(?:i (?:want|need|would like|wanted) to|let me see|let me think"
+            r"|\b(?:i (?:want|need|would like|wanted|like) to(?: know| ask| say)?"
+            r"|let me see|let me think"
             r"|it is)$"
         ),
         asks=_asking(

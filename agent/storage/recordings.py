@@ -209,14 +209,14 @@ class Recordings:
                 except Exception as error:  # noqa: BLE001  # one bad upload must not stop the others
                     problems.append((track, RecordingState.FAILING, str(error)))
                     metrics.recordings.labels(track.value, "failed").inc()
-                    if isinstance(error, StoreError):
-                        # The others would wait for the same store.
+                    if isinstance(error, (StoreError, StorageError)):
+                        # The others would wait for the same store, or database.
                         break
             if problems:
                 await self._postpone(job, problems, now)
             else:
                 await asyncio.to_thread(self._spool.done, job)
-        except (OSError, StorageError) as error:
+        except OSError as error:
             logger.error("[REC] call {}: cannot note it: {}", job.call, error)
 
     async def _postpone(
@@ -229,7 +229,11 @@ class Recordings:
         job = await asyncio.to_thread(self._spool.postpone, job, said, now)
         logger.warning("[REC] call {}: {}; again at {}", job.call, said, job.not_before)
         for track, state, error in problems:
-            await self._ledger.note(self._told(job, track, state, error, now))
+            try:
+                await self._ledger.note(self._told(job, track, state, error, now))
+            except StorageError as unknown:
+                # The job says it as well, and nothing is stored before that is mended.
+                logger.debug("[REC] call {}: nobody can be told: {}", job.call, unknown)
 
     async def _keep_or_reject(self, job: Job, track: Track, now: datetime) -> None:
         source = self._source(job, track)

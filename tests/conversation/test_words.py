@@ -147,6 +147,8 @@ def test_goodbyes(language: str, text: str, expected: bool):
         ("en", "Because", True),
         ("en", "I live in", True),
         ("en", "My number is 555", True),
+        ("en", "My number is five five five.", True),
+        ("en", "First I would like to know", True),
         ("en", "My phone number is 555, 0199.", False),
         ("en", "My room number is 12.", False),
         ("de", "Meine Nummer ist 040.", True),

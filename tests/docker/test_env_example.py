@@ -32,12 +32,13 @@ OF_THE_IMAGE = {
     "OFFHOOK_DATA",
     "OFFHOOK_MODELS",
     "OFFHOOK_MONITOR",
-    "OFFHOOK_AGENT_URL",  # of `offhook upload`, where there is no compose
     "OFFHOOK_RECORDINGS",
     "OFFHOOK_SPOOL",
     "XDG_CACHE_HOME",
     # A file: AIS_FILE on this side.
     "OFFHOOK_AIS",
+    # Of `offhook upload`, which runs where there is no agent.
+    "OFFHOOK_AGENT_URL",
 }
 OF_BOTO3 = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 OF_COMPOSE_ITSELF = {"COMPOSE_PROFILES"}

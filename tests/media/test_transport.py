@@ -105,7 +105,9 @@ def test_words_come_out_when_they_were_heard():
 
 
 def test_after_an_interruption_only_what_was_heard_comes_out():
-    words = [what for _, what in seen("say a b c d e f g h i j \n 1.2 \n interrupt \n 9")]
+    words = [
+        what for _, what in seen("say a b c d e f g h i j \n 1.2 \n interrupt \n 9")
+    ]
     assert words == ["started", "a", "b", "stopped"]
 
 
