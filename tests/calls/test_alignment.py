@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.calls.record import Gap
 from agent.calls.alignment import TOLERANCE, call_time, gaps
+from agent.calls.record import Gap
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
-"""Who has the floor, on scripts of what an ear notices. The recogniser is scripted, too,
-and decodes as long as the script says; time is virtual."""
+"""Who has the floor, on scripts of what an ear notices. The recogniser is scripted,
+too, and decodes as long as the script says; time is virtual."""
 
 import asyncio
 from collections.abc import Callable

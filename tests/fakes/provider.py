@@ -34,9 +34,9 @@ class ToolCall:
 
 @dataclass
 class FakeProvider:
-    """`answers` are given in turn: text, a tool call, or an HTTP status. Who needs to be
-    sure which question is answered gives `reply` instead: it sees the messages, and is
-    asked again for a guess that was dropped."""
+    """`answers` are given in turn: text, a tool call, or an HTTP status. Who needs to
+    be sure which question is answered gives `reply` instead: it sees the messages, and
+    is asked again for a guess that was dropped."""
 
     answers: list[str | ToolCall | int] = field(default_factory=list)
     reply: Callable[[list[dict[str, Any]]], str | ToolCall | int] | None = None

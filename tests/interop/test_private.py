@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from websockets.asyncio.server import Request, Response, ServerConnection
 
+from agent.calls.alignment import TOLERANCE, call_time, gaps
 from agent.phone.line import Line
 from agent.phone.ulaw import FRAME, SILENCE
-from agent.calls.alignment import TOLERANCE, call_time, gaps
 from agent.telephony.ami import Ami, AmiConfig
 from agent.telephony.recording import Recorder
 

@@ -1,8 +1,8 @@
-"""The three calls of the seed, through a real Asterisk, heard and spoken by real models:
-order status, an appointment that ends with a transfer, a survey.
+"""The three calls of the seed, through a real Asterisk, heard and spoken by real
+models: order status, an appointment that ends with a transfer, a survey.
 
-Only the mind is scripted, so that it uses its tools as a large one would; what small ones
-make of the same calls is for `offhook eval` (docs/evals.md).
+Only the mind is scripted, so that it uses its tools as a large one would; what small
+ones make of the same calls is for `offhook eval` (docs/evals.md).
 """
 
 import re
