@@ -26,6 +26,8 @@ async def ours(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[s
     """Its address."""
     # The same 12 s for a hundred calls: no need to compute them each time.
     monkeypatch.setattr(provider, "tone", functools.cache(provider.tone))
+    # Who interrupts has something to say; what says nothing is let pass.
+    agent.recogniser.otherwise = "I have a question."
     app = FastAPI()
     app.state.ais = read(f"[ai.desk]\nprompt = 'x'\ngreeting = '{WORDS}.'")
     app.state.telephony = TelephonyConfig("asterisk", PASSWORD)

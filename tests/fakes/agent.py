@@ -86,5 +86,7 @@ async def agent_on_fakes(models_folder: Path) -> AsyncIterator[Agent]:
         providers = Providers(config, recogniser)
         vad = Vad(models_folder / "silero-vad" / "silero_vad.onnx")
         parts = Parts(vad, GateConfig(), providers, no_toolbox(), records)
-        yield Agent(provider, recogniser, records, parts, config)
+        agent = Agent(provider, recogniser, records, parts, config)
+        yield agent
         await providers.close()
+        await agent.parts.providers.close()

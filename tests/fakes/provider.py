@@ -113,13 +113,15 @@ class FakeRecogniser:
     """Understands what the script says that was said."""
 
     texts: list[str] = field(default_factory=list)
+    otherwise: str = ""
+    """What was said when the script has no more."""
     name: str = "fake.ears"
     heard: list[float] = field(default_factory=list)
     """Seconds of speech that it was given."""
 
     async def transcribe(self, pcm: bytes, rate: int, language: str) -> Transcript:
         self.heard.append(len(pcm) / 2 / rate)
-        text = self.texts.pop(0) if self.texts else ""
+        text = self.texts.pop(0) if self.texts else self.otherwise
         return Transcript(text, language, 0.01)
 
 

@@ -90,7 +90,7 @@ async def link_of(client, track="mix"):
 
 
 def link(expires_at=None, call_id="17.5", track=Track.MIX, signed_by="key"):
-    expires_at = expires_at or datetime.now(UTC) + timedelta(minutes=1)
+    expires_at = expires_at or datetime.now(UTC) + timedelta(days=1)
     return f"/recordings/{signing.sign(signed_by, Link(call_id, track, expires_at))}"
 
 
