@@ -62,10 +62,7 @@ class Calls:
     async def add_turn(self, call_id: str, turn: Turn) -> None:
         async with self._database.session(f"add a turn to {call_id!r}") as session:
             await _row(session, call_id)
-            last = func.coalesce(func.max(TurnRow.number), 0)
-            number = await session.scalar(
-                select(last + 1).where(TurnRow.call_id == call_id)
-            )
+            number = await _next(session, TurnRow, call_id)
             session.add(
                 TurnRow(
                     call_id=call_id,
@@ -82,10 +79,7 @@ class Calls:
     async def add_tool_use(self, call_id: str, use: ToolUse) -> None:
         async with self._database.session(f"add a tool use to {call_id!r}") as session:
             await _row(session, call_id)
-            last = func.coalesce(func.max(ToolUseRow.number), 0)
-            number = await session.scalar(
-                select(last + 1).where(ToolUseRow.call_id == call_id)
-            )
+            number = await _next(session, ToolUseRow, call_id)
             session.add(
                 ToolUseRow(
                     call_id=call_id,
@@ -103,10 +97,7 @@ class Calls:
     async def add_trouble(self, call_id: str, trouble: Trouble) -> None:
         async with self._database.session(f"add a trouble to {call_id!r}") as session:
             await _row(session, call_id)
-            last = func.coalesce(func.max(TroubleRow.number), 0)
-            number = await session.scalar(
-                select(last + 1).where(TroubleRow.call_id == call_id)
-            )
+            number = await _next(session, TroubleRow, call_id)
             session.add(
                 TroubleRow(
                     call_id=call_id,
@@ -214,6 +205,18 @@ class Calls:
                 .returning(CallRow.id)
             )
             return len(abandoned.all())
+
+
+async def _next(
+    session: AsyncSession,
+    row: type[TurnRow] | type[ToolUseRow] | type[TroubleRow],
+    call_id: str,
+) -> int:
+    """The number of what is written down next of its kind."""
+    last = func.coalesce(func.max(row.number), 0)
+    number = await session.scalar(select(last + 1).where(row.call_id == call_id))
+    assert number is not None
+    return number
 
 
 async def _row(session: AsyncSession, call_id: str) -> CallRow:

@@ -5,7 +5,7 @@ import base64
 import binascii
 from collections.abc import Awaitable
 from datetime import datetime
-from typing import Annotated, NoReturn, Protocol
+from typing import Annotated, Any, NoReturn, Protocol
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
@@ -58,6 +58,13 @@ router = APIRouter(
     responses=documented(401, 403, 422, 500, 503),
 )
 
+# Of what is done to a call that is up.
+_CARRIED_OUT: Any = {
+    "status_code": 202,
+    "response_class": Response,
+    "responses": documented(404, 409),
+}
+
 
 @router.get("")
 async def list_calls(
@@ -93,12 +100,7 @@ async def get_call(
     return CallDetail.of_record(record)
 
 
-@router.delete(
-    "/{call_id}",
-    status_code=202,
-    response_class=Response,
-    responses=documented(404, 409),
-)
+@router.delete("/{call_id}", **_CARRIED_OUT)
 async def hang_up(
     call_id: str,
     calls: Annotated[Calls, Depends(_calls)],
@@ -110,12 +112,7 @@ async def hang_up(
     return Response(status_code=202)
 
 
-@router.post(
-    "/{call_id}/hold",
-    status_code=202,
-    response_class=Response,
-    responses=documented(404, 409),
-)
+@router.post("/{call_id}/hold", **_CARRIED_OUT)
 async def hold(
     call_id: str,
     calls: Annotated[Calls, Depends(_calls)],
@@ -128,12 +125,7 @@ async def hold(
     return Response(status_code=202)
 
 
-@router.post(
-    "/{call_id}/resume",
-    status_code=202,
-    response_class=Response,
-    responses=documented(404, 409),
-)
+@router.post("/{call_id}/resume", **_CARRIED_OUT)
 async def resume(
     call_id: str,
     calls: Annotated[Calls, Depends(_calls)],
@@ -145,12 +137,7 @@ async def resume(
     return Response(status_code=202)
 
 
-@router.post(
-    "/{call_id}/record/stop",
-    status_code=202,
-    response_class=Response,
-    responses=documented(404, 409),
-)
+@router.post("/{call_id}/record/stop", **_CARRIED_OUT)
 async def stop_recording(
     call_id: str,
     calls: Annotated[Calls, Depends(_calls)],
@@ -162,12 +149,7 @@ async def stop_recording(
     return Response(status_code=202)
 
 
-@router.post(
-    "/{call_id}/record/start",
-    status_code=202,
-    response_class=Response,
-    responses=documented(404, 409),
-)
+@router.post("/{call_id}/record/start", **_CARRIED_OUT)
 async def start_recording(
     call_id: str,
     calls: Annotated[Calls, Depends(_calls)],
@@ -178,12 +160,7 @@ async def start_recording(
     return Response(status_code=202)
 
 
-@router.post(
-    "/{call_id}/record/pause",
-    status_code=202,
-    response_class=Response,
-    responses=documented(404, 409),
-)
+@router.post("/{call_id}/record/pause", **_CARRIED_OUT)
 async def pause_recording(
     call_id: str,
     calls: Annotated[Calls, Depends(_calls)],
@@ -198,12 +175,7 @@ async def pause_recording(
     return Response(status_code=202)
 
 
-@router.post(
-    "/{call_id}/record/resume",
-    status_code=202,
-    response_class=Response,
-    responses=documented(404, 409),
-)
+@router.post("/{call_id}/record/resume", **_CARRIED_OUT)
 async def resume_recording(
     call_id: str,
     calls: Annotated[Calls, Depends(_calls)],

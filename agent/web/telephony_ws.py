@@ -127,7 +127,8 @@ async def telephony(websocket: WebSocket) -> None:
     )
     try:
         wanted = ai.overridden(variables)
-        state.parts.providers.check(wanted)
+        if wanted is not ai:  # which was checked at the start
+            state.parts.providers.check(wanted)
     except AIError as error:
         # A call is worth more than its wish for another voice.
         logger.error("call {}: {}; it goes on without", call_id, error)
