@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from .customer import DEFAULT
+
 
 class Direction(StrEnum):
     INBOUND = "inbound"
@@ -36,6 +38,9 @@ class EndReason(StrEnum):
     """The AI's `max_minutes` were over."""
     AGENT_FAILED = "agent_failed"
     """Our fault: see the log line with the call's id."""
+    AGENT_DIED = "agent_died"
+    """Its process ended during the call; told by the one that came after it, which
+    knows the time only as nearly as the dead one's last sign of life."""
     SHUTDOWN = "shutdown"
     """The agent was stopped while the call was up."""
 
@@ -57,6 +62,11 @@ class Call:
     """How the other side speaks: json, plain-text or envelope."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """What the dialplan told us besides, by v(name=value)."""
+    customer: str = DEFAULT
+    ai_version: int = 0
+    """Which the call keeps, whatever becomes of the AI meanwhile. 0: not known."""
+    answered_at: datetime | None = None
+    """None: it rings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +75,13 @@ class CallEnd:
     ended_at: datetime
     detail: str = ""
     """What a tired operator wants to read beside the reason; may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class HangupCause:
+    """Why the caller's line was cleared, as Asterisk knows it."""
+
+    q850: int
+    """16: normal clearing."""
+    sip: int = 0
+    """The status of the SIP response, e.g. 486. 0: none came, or another protocol."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from .call import Call, CallEnd
+from .call import Call, CallEnd, HangupCause
 from .transcript import ToolUse, Trouble, Turn
+from .usage import Use
 
 
 class Track(StrEnum):
@@ -89,6 +90,9 @@ class ListedCall:
     call: Call
     end: CallEnd | None
     """None: the call is up."""
+    cause: HangupCause | None = None
+    cost: float | None = 0.0
+    """None: something was used that has no price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,5 +104,8 @@ class CallRecord:
     tool_uses: tuple[ToolUse, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     recordings: tuple[Recording, ...] = ()
+    uses: tuple[Use, ...] = ()
+    cause: HangupCause | None = None
+    cost: float | None = 0.0
     variables: Mapping[str, str] = field(default_factory=dict)
     """What was known at its end, or is known now; `call.variables` is left empty."""

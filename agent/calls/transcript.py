@@ -23,6 +23,8 @@ class Turn:
     interrupted: bool = False
     latency: Mapping[str, float] = field(default_factory=dict)
     """Seconds by part, e.g. {"stt": 0.31, "llm": 0.18, "tts": 0.12, "reply": 0.83}."""
+    spoken: str = ""
+    """What the agent was about to say, where that is more than `text`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,25 @@ fresh installation can be looked at and is not open to its network.
 """
 
 import secrets
+from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from agent.calls.customer import DEFAULT, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks."""
+
+    customer: str
+    scope: Scope
+    who: str
+    """For the audit: `key key_17`, `OFFHOOK_TOKEN`, `this machine`."""
+
 
 _bearer = HTTPBearer(auto_error=False, description="OFFHOOK_TOKEN")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
@@ -57,3 +71,19 @@ def _is_loopback(peer: str) -> bool:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped.is_loopback
     return address.is_loopback
+
+
+def _principal(
+    request: Request,
+    given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Principal:
+    require_operator(request, given)
+    return Principal(DEFAULT, Scope.ADMIN, "OFFHOOK_TOKEN")
+
+
+Reader = Annotated[Principal, Depends(_principal)]
+"""Whoever may read what belongs to his customer."""
+Operator = Annotated[Principal, Depends(_principal)]
+"""Whoever may change it."""
+Admin = Annotated[Principal, Depends(_principal)]
+Telephony = Annotated[Principal, Depends(_principal)]

@@ -27,16 +27,35 @@ def documented(*statuses: int) -> Responses:
     }
 
 
+class Refusal(HTTPException):
+    """An answer that is a problem. `code` is stable: programs may go by it."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(status, detail, headers)
+        self.code = code
+        self.more = more
+
+
 def problem(
     status: int,
     detail: str,
     headers: Mapping[str, str] | None = None,
+    code: str = "",
     **more: Any,
 ) -> JSONResponse:
+    phrase = HTTPStatus(status).phrase
     body = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": phrase,
         "status": status,
+        "code": code or phrase.lower().replace(" ", "_"),
         "detail": detail,
         **more,
     }
@@ -61,6 +80,10 @@ def install(app: FastAPI) -> None:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if isinstance(error, Refusal):
+        return problem(
+            error.status_code, error.detail, error.headers, error.code, **error.more
+        )
     return problem(error.status_code, error.detail, error.headers)
 
 

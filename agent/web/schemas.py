@@ -22,6 +22,7 @@ class Problem(BaseModel):
     type: str = "about:blank"
     title: str
     status: int
+    code: str = Field(description="Stable: programs may go by it.")
     detail: str
     errors: list[ProblemPlace] | None = Field(
         None, description="With 422: what is wrong with which part of the request."
