@@ -7,7 +7,7 @@ to samples, VAD), and the mouth says it again (samples to µ-law, playout accoun
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -18,9 +18,8 @@ from fastapi import FastAPI
 from loguru import logger
 
 from agent.calls.ai import AI, AIs
-from agent.calls.call import Call, CallEnd
+from agent.calls.facts import Fact
 from agent.calls.heard import Heard
-from agent.calls.transcript import ToolUse, Trouble, Turn
 from agent.conversation.providers import Providers, ProvidersConfig
 from agent.conversation.seams import Transcript
 from agent.conversation.tools.toolbox import Toolbox
@@ -79,14 +78,7 @@ class Echo:
 class _Unwritten:
     """Records that nobody keeps."""
 
-    async def begin(self, call: Call) -> None: ...
-    async def add_turn(self, call_id: str, turn: Turn) -> None: ...
-    async def add_tool_use(self, call_id: str, use: ToolUse) -> None: ...
-    async def add_trouble(self, call_id: str, trouble: Trouble) -> None: ...
-    async def keep_variables(
-        self, call_id: str, variables: Mapping[str, str]
-    ) -> None: ...
-    async def end(self, call_id: str, end: CallEnd) -> None: ...
+    def note(self, fact: Fact) -> None: ...
 
 
 class _Deaf:

@@ -24,6 +24,16 @@ from loguru import logger
 from agent.calls.ai import AI
 from agent.calls.call import Call, CallEnd, EndReason
 from agent.calls.control import CallControlError
+from agent.calls.facts import (
+    CallAnswered,
+    CallBegan,
+    CallEnded,
+    Fact,
+    ToolUsed,
+    TroubleMet,
+    TurnTaken,
+    VariablesKept,
+)
 from agent.calls.heard import Heard
 from agent.calls.transcript import ToolUse, Trouble, Turn
 from agent.conversation import prompts
@@ -59,16 +69,10 @@ CLOSE_DEADLINE = 2.0
 
 
 class Records(Protocol):
-    """Where calls are written down; storage/calls.py fulfils it."""
+    """Where calls are written down; storage/journal.py fulfils it."""
 
-    async def begin(self, call: Call) -> None: ...
-    async def add_turn(self, call_id: str, turn: Turn) -> None: ...
-    async def add_tool_use(self, call_id: str, use: ToolUse) -> None: ...
-    async def add_trouble(self, call_id: str, trouble: Trouble) -> None: ...
-    async def keep_variables(
-        self, call_id: str, variables: Mapping[str, str]
-    ) -> None: ...
-    async def end(self, call_id: str, end: CallEnd) -> None: ...
+    def note(self, fact: Fact) -> None:
+        """In this order, without keeping anybody waiting; nothing is raised."""
 
 
 class Talker(Protocol):
@@ -222,9 +226,6 @@ class Session:
         self._ended = asyncio.Event()
         self._parting = (EndReason.AGENT_HUNG_UP, "")
         """Why the call ends once the conversation is over."""
-        self._notes: asyncio.Queue[Callable[[], Awaitable[None]] | None] = (
-            asyncio.Queue()
-        )
         self._turns: list[Turn] = []
         self._variables = dict(ai.variables) | dict(call.variables)
         self._kept: Mapping[str, str] = {}
@@ -303,14 +304,14 @@ class Session:
 
     async def run(self) -> None:
         with logger.contextualize(call=self.call.id):
-            writer = asyncio.create_task(self._write_notes())
+            self._note(CallBegan(self.call))
             try:
                 await self._answer()
             except Exception as error:  # noqa: BLE001 - ends this call, not the server
                 logger.exception("the call failed")
                 self.end(EndReason.AGENT_FAILED, repr(error))
             finally:
-                await self._put_down(writer)
+                await self._put_down()
 
     async def _answer(self) -> None:
         try:
@@ -320,13 +321,15 @@ class Session:
             self.end(EndReason.NO_MEDIA_START, str(error))
             return
         start = introduction.start
-        self.call = replace(
-            self.call,
-            channel_id=start.channel_id,
-            codec=start.format,
-            dialect=introduction.dialect.name,
+        self._note(
+            CallAnswered(
+                self.call.id,
+                datetime.now(UTC),
+                start.channel_id,
+                start.format,
+                introduction.dialect.name,
+            )
         )
-        self._note(partial(self._parts.records.begin, self.call))
         logger.info(
             "call began: {} -> {}, AI {}, {} over {}",
             self.call.caller or "unknown",
@@ -489,11 +492,11 @@ class Session:
     def on_turn(self, turn: Turn) -> None:
         logger.info("[{}] {}", turn.speaker.upper(), turn.text)
         self._turns.append(turn)
-        self._note(partial(self._parts.records.add_turn, self.call.id, turn))
+        self._note(TurnTaken(self.call.id, turn))
         self._keep_variables()
 
     def on_tool_use(self, use: ToolUse) -> None:
-        self._note(partial(self._parts.records.add_tool_use, self.call.id, use))
+        self._note(ToolUsed(self.call.id, use))
         self._keep_variables()
 
     def on_trouble(self, trouble: Trouble) -> None:
@@ -507,7 +510,7 @@ class Session:
         metrics.provider_errors.labels(
             trouble.stage, trouble.provider, trouble.cause
         ).inc()
-        self._note(partial(self._parts.records.add_trouble, self.call.id, trouble))
+        self._note(TroubleMet(self.call.id, trouble))
 
     def on_tokens(self, model: str, tokens: Tokens) -> None:
         metrics.llm_tokens.labels(model, "read").inc(tokens.read)
@@ -517,28 +520,17 @@ class Session:
         known = dict(self._variables)
         if known != self._kept:
             self._kept = known
-            self._note(partial(self._parts.records.keep_variables, self.call.id, known))
+            self._note(VariablesKept(self.call.id, known))
 
-    def _note(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Has it written down, in order, without keeping anybody waiting."""
-        self._notes.put_nowait(write)
+    def _note(self, fact: Fact) -> None:
+        self._parts.records.note(fact)
 
-    async def _write_notes(self) -> None:
-        while (note := await self._notes.get()) is not None:
-            try:
-                await note()
-            except Exception as error:  # noqa: BLE001 - the call is worth more
-                logger.error("not written down: {}", error)
-
-    async def _put_down(self, writer: asyncio.Task[None]) -> None:
+    async def _put_down(self) -> None:
         self.end(EndReason.CALLER_HUNG_UP)
         assert self._end is not None
         self._privacy.close()
+        self._note(CallEnded(self.call.id, self._end))
         await self._socket.close()
-        if self.call.channel_id:
-            self._note(partial(self._parts.records.end, self.call.id, self._end))
-        self._notes.put_nowait(None)
-        await writer
         seconds = (self._end.ended_at - self.call.started_at).total_seconds()
         metrics.calls.labels(self._end.reason).inc()
         metrics.call_seconds.observe(seconds)

@@ -229,7 +229,8 @@ async def test_nothing_that_begins_a_call(agent, asterisk):
         asterisk.tell("good morning")
         async with asyncio.timeout(1):
             await scene.running
-    assert agent.records.calls == []
+    assert agent.records.calls[0].answered_at is None
+    assert agent.records.ends[0].reason is EndReason.NO_MEDIA_START
     assert asterisk.over
 
 

@@ -6,7 +6,7 @@ line, and a delay is one between two sounds.
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,8 +18,8 @@ from fastapi import FastAPI
 
 from agent.app import create_app, find_models
 from agent.calls.ai import AI, AIs
-from agent.calls.call import Call, CallEnd, EndReason
-from agent.calls.transcript import ToolUse, Trouble, Turn
+from agent.calls.call import EndReason
+from agent.calls.facts import CallEnded, Fact, ToolUsed, VariablesKept
 from agent.phone import sound, ulaw
 from agent.phone.line import CallFailed, CallOver, Line
 from agent.phone.recording import Talk, between, talks
@@ -54,24 +54,17 @@ class _Records:
     connected: str = ""
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def begin(self, call: Call) -> None:
-        pass
-
-    async def add_turn(self, call_id: str, turn: Turn) -> None:
-        pass
-
-    async def add_tool_use(self, call_id: str, use: ToolUse) -> None:
-        self.notes.used(use)
-
-    async def add_trouble(self, call_id: str, trouble: Trouble) -> None:
-        pass
-
-    async def keep_variables(self, call_id: str, known: Mapping[str, str]) -> None:
-        self.variables.update(known)
-
-    async def end(self, call_id: str, end: CallEnd) -> None:
-        self.end_reason = end.reason.value
-        self.over.set()
+    def note(self, fact: Fact) -> None:
+        match fact:
+            case ToolUsed(use=use):
+                self.notes.used(use)
+            case VariablesKept(variables=known):
+                self.variables.update(known)
+            case CallEnded(end=end):
+                self.end_reason = end.reason.value
+                self.over.set()
+            case _:
+                pass
 
     def connect(self, call_id: str, destination: str) -> None:
         self.connected = destination

@@ -1,6 +1,6 @@
 """An agent on fakes: its models are scripted, its voice detector is real."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -8,7 +8,19 @@ from pathlib import Path
 
 from agent.calls.ai import AI
 from agent.calls.call import Call, CallEnd, Direction
+from agent.calls.facts import (
+    CallAnswered,
+    CallBegan,
+    CallEnded,
+    Fact,
+    ToolUsed,
+    TroubleMet,
+    TurnTaken,
+    Used,
+    VariablesKept,
+)
 from agent.calls.transcript import ToolUse, Trouble, Turn
+from agent.calls.usage import Use
 from agent.conversation.catalogue import Api, Endpoint
 from agent.conversation.providers import Providers, ProvidersConfig
 from agent.media.gate import GateConfig
@@ -20,7 +32,7 @@ from tests.fakes.toolbox import no_toolbox
 
 @dataclass
 class FakeRecords:
-    """What storage/calls.py would have written down."""
+    """What would have been written down, sorted by what it is about."""
 
     calls: list[Call] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
@@ -29,23 +41,39 @@ class FakeRecords:
     variables: dict[str, str] = field(default_factory=dict)
     ends: list[CallEnd] = field(default_factory=list)
 
-    async def begin(self, call: Call) -> None:
-        self.calls.append(call)
+    uses: list[Use] = field(default_factory=list)
 
-    async def add_turn(self, call_id: str, turn: Turn) -> None:
-        self.turns.append(turn)
-
-    async def add_tool_use(self, call_id: str, use: ToolUse) -> None:
-        self.tool_uses.append(use)
-
-    async def add_trouble(self, call_id: str, trouble: Trouble) -> None:
-        self.troubles.append(trouble)
-
-    async def keep_variables(self, call_id: str, variables: Mapping[str, str]) -> None:
-        self.variables = dict(variables)
-
-    async def end(self, call_id: str, end: CallEnd) -> None:
-        self.ends.append(end)
+    def note(self, fact: Fact) -> None:
+        match fact:
+            case CallBegan(call):
+                self.calls.append(call)
+            case CallAnswered(call_id, at, channel_id, codec, dialect):
+                self.calls = [
+                    replace(
+                        call,
+                        answered_at=at,
+                        channel_id=channel_id,
+                        codec=codec,
+                        dialect=dialect,
+                    )
+                    if call.id == call_id
+                    else call
+                    for call in self.calls
+                ]
+            case TurnTaken(_, turn):
+                self.turns.append(turn)
+            case ToolUsed(_, use):
+                self.tool_uses.append(use)
+            case TroubleMet(_, trouble):
+                self.troubles.append(trouble)
+            case VariablesKept(_, variables):
+                self.variables = dict(variables)
+            case Used(_, uses):
+                self.uses.extend(uses)
+            case CallEnded(_, end):
+                self.ends.append(end)
+            case _:
+                raise AssertionError(fact)
 
     @property
     def said(self) -> list[tuple[str, str]]:
