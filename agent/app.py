@@ -56,7 +56,7 @@ from agent.storage.retention import Retention
 from agent.storage.shelves import Shelves
 from agent.telephony.ami import Ami
 from agent.telephony.recording import Recorder
-from agent.web import audiosocket, health, problems, telephony_next, telephony_ws
+from agent.web import audiosocket, health, problems, telephony_dialplan, telephony_ws
 from agent.web import calls as calls_api
 from agent.web import ledger as ledger_api
 from agent.web import recordings as recordings_api
@@ -76,7 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.telephony = settings.telephony
     app.state.operator_token = settings.operator_token
     app.state.live = LiveCalls(settings.max_calls)
-    app.state.handover = telephony_next.Handover()
+    app.state.handover = telephony_dialplan.Handover()
     app.state.signing = settings.signing
     app.state.checks = {}
     problems.install(app)
@@ -85,7 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(ledger_api.router)
     app.include_router(recordings_api.router)
     app.include_router(telephony_ws.router)
-    app.include_router(telephony_next.router)
+    app.include_router(telephony_dialplan.router)
     return app
 
 

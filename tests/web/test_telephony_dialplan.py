@@ -4,7 +4,9 @@ import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
-from agent.web.telephony_next import Handover, router
+from agent.calls.call import HangupCause
+from agent.calls.facts import CauseTold
+from agent.web.telephony_dialplan import Handover, router
 from agent.web.telephony_ws import TelephonyConfig
 
 ASTERISK = {"Authorization": "Basic " + base64.b64encode(b"asterisk:pw").decode()}
@@ -16,10 +18,19 @@ def handover() -> Handover:
 
 
 @pytest.fixture
-def client(handover):
+def records() -> list:
+    class Noted(list):
+        note = list.append
+
+    return Noted()
+
+
+@pytest.fixture
+def client(handover, records):
     app = FastAPI()
     app.state.telephony = TelephonyConfig("asterisk", "pw")
     app.state.handover = handover
+    app.state.records = records
     app.include_router(router)
     return AsyncClient(transport=ASGITransport(app), base_url="http://agent")
 
@@ -55,3 +66,29 @@ def test_a_dialplan_that_never_asks_fills_no_memory(handover):
         "200",
         "200",
     ]
+
+
+@pytest.mark.parametrize(
+    ("told", "causes"),
+    [
+        ("q850=16&sip=SIP+200+OK", [HangupCause(16, 200)]),
+        ("q850=17&sip=SIP%20486%20Busy%20Here", [HangupCause(17, 486)]),
+        ("q850=16&sip=", [HangupCause(16)]),
+        ("q850=16", [HangupCause(16)]),
+        ("q850=&sip=SIP 486 Busy", []),
+        ("q850=1e9", []),
+        ("", []),
+        ("\N{SNOWMAN}" * 1000, []),
+    ],
+)
+async def test_why_the_line_was_cleared(client, records, told, causes):
+    answer = await client.post(
+        "/telephony/ws/17.1/over", content=told.encode(), headers=ASTERISK
+    )
+    assert (answer.status_code, answer.text) == (204, "")
+    assert records == [CauseTold("17.1", cause) for cause in causes]
+
+
+async def test_nobody_else_says_why(client, records):
+    answer = await client.post("/telephony/ws/17.1/over", content="q850=16")
+    assert (answer.status_code, records) == (401, [])
