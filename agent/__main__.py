@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import sys
 from contextlib import AsyncExitStack
+from typing import NoReturn
 
 from agent import __version__
 
@@ -22,6 +23,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     verbs.add_parser("serve", help="answer calls; settings come from the environment")
+    work = verbs.add_parser(
+        "work", help="tell webhooks and store recordings; serve starts it by itself"
+    )
+    work.add_argument("--port", type=int, help="of /healthz and /metrics, on loopback")
     verbs.add_parser(
         "upload", help="take recordings to the store, where the agent cannot reach them"
     )
@@ -53,6 +58,14 @@ def _parser() -> argparse.ArgumentParser:
     from agent.storage import command as storage
 
     storage.add_arguments(knowledge)
+    from agent.storage import keys_command
+
+    keys_command.add_customers_arguments(
+        verbs.add_parser("customers", help="to whom calls, AIs and numbers belong")
+    )
+    keys_command.add_keys_arguments(
+        verbs.add_parser("keys", help="of the API: make, list, revoke")
+    )
     recording = verbs.add_parser("recording", help="why is one missing? erase one")
     from agent.storage import recording_command
 
@@ -64,6 +77,8 @@ def _run(arguments: argparse.Namespace) -> int:
     match arguments.verb:
         case "serve":
             return _serve()
+        case "work":
+            _work(arguments)
         case "upload":
             return _upload()
         case "call":
@@ -78,6 +93,8 @@ def _run(arguments: argparse.Namespace) -> int:
             return asyncio.run(_knowledge(arguments))
         case "recording":
             return asyncio.run(_recording(arguments))
+        case "customers" | "keys":
+            return asyncio.run(_customers(arguments))
         case _:
             from agent import settings
             from agent.models import command
@@ -116,18 +133,52 @@ def _serve() -> int:
         return 1
     app = create_app(settings)
     config = configured(app, settings.host, settings.port)
-    server = Server(config, app.state.live, settings.drain_seconds)
+    server = Server(
+        config, app.state.live, settings.drain_seconds, app.state.event_stream
+    )
     server.run()
     return 0 if server.started else 1
+
+
+def _work(arguments: argparse.Namespace) -> NoReturn:
+    from dataclasses import replace
+    from datetime import UTC, datetime
+    from functools import partial
+
+    from agent import settings
+    from agent.jobs import worker
+    from agent.jobs.uploads import Uploads
+    from agent.observe import logs
+    from agent.storage.database import Database
+    from agent.storage.ledger import DatabaseLedger
+    from agent.storage.recordings import Recordings
+
+    try:
+        given = settings.work()
+    except settings.SettingsError as error:
+        print(f"offhook work: {error}", file=sys.stderr)
+        sys.exit(2)
+    logs.set_up(given.log_level, as_json=given.log_json)
+
+    def uploads(database: Database) -> Uploads:
+        recordings = Recordings(given.recordings, DatabaseLedger(database))
+        return Uploads(recordings, partial(datetime.now, UTC))
+
+    config = given.config
+    if arguments.port is not None:
+        config = replace(config, port=arguments.port)
+    worker.run(config, [uploads])
 
 
 def _upload() -> int:
     """No models, no port: small enough to run beside Asterisk."""
     from datetime import UTC, datetime
+    from functools import partial
 
     import httpx
 
     from agent import settings
+    from agent.jobs.uploads import upload_forever
     from agent.observe import logs
     from agent.storage.database import Database
     from agent.storage.errors import StorageError
@@ -147,7 +198,7 @@ def _upload() -> int:
                 house.push_async_callback(database.close)
                 ledger = DatabaseLedger(database)
             recordings = Recordings(given.recordings, ledger)
-            await recordings.run(lambda: datetime.now(UTC))
+            await upload_forever(recordings, partial(datetime.now, UTC))
 
     try:
         given = settings.upload()
@@ -226,6 +277,32 @@ async def _knowledge(arguments: argparse.Namespace) -> int:
                 print(line)
     except (SettingsError, StorageError) as error:
         print(f"offhook knowledge: {error}", file=sys.stderr)
+        return 2 if isinstance(error, SettingsError) else 1
+    return 0
+
+
+async def _customers(arguments: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
+    from agent.settings import SettingsError, work
+    from agent.storage import keys_command
+    from agent.storage.customers import Customers
+    from agent.storage.database import Database
+    from agent.storage.errors import StorageError
+
+    run = {"customers": keys_command.run_customers, "keys": keys_command.run_keys}
+    try:
+        async with AsyncExitStack() as house:
+            database = Database(work().config.database_url)
+            await database.open()
+            house.push_async_callback(database.close)
+            doing = run[arguments.verb](
+                arguments, Customers(database), datetime.now(UTC)
+            )
+            async for line in doing:
+                print(line)
+    except (SettingsError, StorageError) as error:
+        print(f"offhook {arguments.verb}: {error}", file=sys.stderr)
         return 2 if isinstance(error, SettingsError) else 1
     return 0
 

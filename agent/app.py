@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from loguru import logger
 
 from agent import __version__
+from agent.books import Books
 from agent.calls.ai import AI
 from agent.conversation import prompts
 from agent.conversation.catalogue import LOCAL_EARS, LOCAL_MIND, LOCAL_VOICE
@@ -22,9 +23,11 @@ from agent.conversation.messages import HttpSender, Smtp
 from agent.conversation.pipeline import Memory
 from agent.conversation.providers import Providers
 from agent.conversation.rehearsal import rehearse
+from agent.conversation.served import Served
 from agent.conversation.tools.offers import described
 from agent.conversation.tools.toolbox import Toolbox
 from agent.conversation.whisper import Whisper
+from agent.jobs.process import keep_working
 from agent.local.process import LocalServer, Supervised, free_port
 from agent.local.servers import (
     LlmServerConfig,
@@ -38,28 +41,42 @@ from agent.media.gtcrn import Gtcrn
 from agent.media.noise import InProcess, MakeFilter, NoiseService
 from agent.media.vad import Vad
 from agent.models.store import Store
+from agent.net import outside
 from agent.observe import garbage
 from agent.observe.watchdog import Watchdog
 from agent.session import LiveCalls, Parts
 from agent.settings import Settings
-from agent.storage.calls import Calls
 from agent.storage.database import Database
 from agent.storage.embeddings import Embeddings
 from agent.storage.knowledge import Knowledge
-from agent.storage.ledger import DatabaseLedger
 from agent.storage.leftovers import Leftovers
 from agent.storage.listening import Listening
 from agent.storage.missing import Missing
 from agent.storage.peaks import Peaks
-from agent.storage.recordings import Recordings, RecordingsConfig
 from agent.storage.retention import Retention
 from agent.storage.shelves import Shelves
 from agent.telephony.ami import Ami
 from agent.telephony.recording import Recorder
+from agent.web import ais as ais_api
 from agent.web import audiosocket, health, problems, telephony_dialplan, telephony_ws
 from agent.web import calls as calls_api
+from agent.web import customers as customers_api
+from agent.web import events as events_api
 from agent.web import ledger as ledger_api
+from agent.web import numbers as numbers_api
 from agent.web import recordings as recordings_api
+from agent.web import usage as usage_api
+from agent.web import webhooks as webhooks_api
+from agent.web.intake import Intake
+from agent.web.limits import Limits
+
+ROUTERS = (
+    *(health.router, calls_api.router, recordings_api.router, ledger_api.router),
+    *(ais_api.router, numbers_api.router, usage_api.router),
+    *(events_api.router, webhooks_api.router),
+    *(customers_api.router, customers_api.keys_router),
+    *(telephony_ws.router, telephony_dialplan.router),
+)
 
 Checks = dict[str, health.Check]
 """What must be well before a call can be taken, by name; `/readyz` asks them."""
@@ -67,25 +84,29 @@ Checks = dict[str, health.Check]
 
 def create_app(settings: Settings) -> FastAPI:
     """The server; what it needs is opened when it starts, before it listens."""
+    books = Books(settings)
     app = FastAPI(
         title="Offhook",
         version=__version__,
-        lifespan=functools.partial(_open, settings=settings),
+        # Its pages would have the browser fetch programs from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        lifespan=functools.partial(_open, settings=settings, books=books),
     )
-    app.state.ais = settings.ais
+    books.show(app)
     app.state.telephony = settings.telephony
     app.state.operator_token = settings.operator_token
+    app.state.country = settings.country
     app.state.live = LiveCalls(settings.max_calls)
     app.state.handover = telephony_dialplan.Handover()
     app.state.signing = settings.signing
+    app.state.limits = Limits(settings.api_limits)
+    app.state.webhook_networks = settings.work.config.deliveries.allow
     app.state.checks = {}
     problems.install(app)
-    app.include_router(health.router)
-    app.include_router(calls_api.router)
-    app.include_router(ledger_api.router)
-    app.include_router(recordings_api.router)
-    app.include_router(telephony_ws.router)
-    app.include_router(telephony_dialplan.router)
+    app.add_middleware(Intake)
+    for router in ROUTERS:
+        app.include_router(router)
     return app
 
 
@@ -105,21 +126,16 @@ def find_models(settings: Settings) -> None:
 
 
 def _used(settings: Settings) -> frozenset[str]:
-    """The providers that the AIs need, those of this machine among them."""
+    """The providers that the AIs of the file need, this machine's among them."""
     return settings.providers.used(settings.ais.by_name.values())
 
 
 @asynccontextmanager
-async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
+async def _open(app: FastAPI, settings: Settings, books: Books) -> AsyncIterator[None]:
     checks: Checks = app.state.checks
     async with AsyncExitStack() as house:
-        database = Database(settings.database_url)
-        await database.open()
-        house.push_async_callback(database.close)
-        app.state.calls = calls = Calls(database)
-        await calls.abandon_open("the agent died during the call", datetime.now(UTC))
-        checks["database"] = database.check
-        retention = _recordings(app, settings.recordings, database)
+        await books.open(house, functools.partial(_keep, house))
+        retention = _recordings(app, settings, books.database)
 
         store = Store(settings.models)
         vad = await asyncio.to_thread(_vad, store)
@@ -131,10 +147,10 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         if LOCAL_EARS in used:
             whisper = await asyncio.to_thread(open_whisper, settings, store)
             house.callback(whisper.close)
-        toolbox = await _toolbox(house, settings, database)
+        toolbox = await _toolbox(house, settings, books)
         config = settings.providers
         mind, voice = await asyncio.gather(
-            _local_mind(house, settings, store, checks, toolbox)
+            _local_mind(house, settings, store, checks, toolbox, books)
             if LOCAL_MIND in used
             else _nothing(),
             open_voice(house, settings, store, checks)
@@ -147,11 +163,24 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
             config = config.with_piper(voice, [settings.voice_model])
         providers = Providers(config, whisper)
         house.push_async_callback(providers.close)
-        ais = settings.ais.by_name.values()
-        for ai in ais:
-            providers.check(ai)
-            toolbox.check(ai)
+        noise = await asyncio.to_thread(_noise, settings, store)
+        served = app.state.served = Served(
+            config,
+            providers,
+            toolbox,
+            whisper=settings.stt_model if whisper else "",
+            noise=list(noise),
+        )
+        for ai in settings.ais.by_name.values():
+            served.check(ai)
         memory = Memory()
+
+        async def prepare(ai: AI) -> None:
+            await toolbox.open([ai])
+            await rehearse(ai, providers.voices(ai)[0], memory.phrases)
+
+        books.directory.admit(served.check, prepare)
+        ais = books.directory.ais()
         rehearsing = asyncio.create_task(_rehearse(ais, providers, memory))
         house.callback(rehearsing.cancel)
 
@@ -159,59 +188,68 @@ async def _open(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         app.state.live.overload = functools.partial(
             _overload, settings, watchdog, whisper
         )
-        noise = await asyncio.to_thread(_noise, settings, store)
         app.state.parts = Parts(
             vad,
             settings.gate,
             providers,
             toolbox,
-            calls,
+            books.journal,
             turns=settings.turns,
             memory=memory,
             recorder=Recorder(Ami(settings.ami) if settings.ami else None),
             endings=endings,
             noise=noise,
             connect=app.state.handover.connect,
+            prices=settings.prices,
+            spend=books.budgets.add,
         )
-        app.state.ledger = DatabaseLedger(database)
-        recordings = Recordings(settings.recordings, app.state.ledger)
         # web/server.py has drained before; this is for whoever is left.
         house.push_async_callback(app.state.live.drain, 0)
         if settings.audiosocket.port:
             server = await audiosocket.listen(
-                settings.audiosocket, settings.ais, app.state.live, app.state.parts
+                settings.audiosocket,
+                books.directory,
+                app.state.live,
+                app.state.parts,
+                books.budgets,
             )
             house.callback(server.close)
         forever = (
-            recordings.run(functools.partial(datetime.now, UTC)),
             retention.run(lambda: datetime.now(UTC)),
             watchdog.run(),
             garbage.sweep(app.state.live),
         )
         for task in forever:
             _keep(house, task)
+        if settings.work.inside:
+            _work(house, settings.work.config.port)
         logger.info(
             "ready on {}:{}: {} calls at most, AIs: {}",
             settings.host,
             settings.port,
             settings.max_calls,
-            ", ".join(settings.ais.by_name),
+            ", ".join(ai.name for ai in ais),
         )
         garbage.settle()
         yield
 
 
-def _recordings(
-    app: FastAPI, config: RecordingsConfig, database: Database
-) -> Retention:
+def _recordings(app: FastAPI, settings: Settings, database: Database) -> Retention:
     """What web/recordings.py needs, and who deletes what is too old."""
+    config = settings.recordings
     shelves = Shelves(config.folder, config.s3)
     listening = Listening(database, shelves)
     app.state.listening = listening
     app.state.peaks = Peaks(database, listening)
     app.state.missing = Missing(database, listening, config.monitor, config.spool)
     left = Leftovers(config.monitor, config.spool)
-    retention = Retention(database, shelves, config.retention_days, left.discard)
+    retention = Retention(
+        database,
+        shelves,
+        config.retention_days,
+        left.discard,
+        event_days=settings.event_days,
+    )
     app.state.retention = retention
     return retention
 
@@ -280,6 +318,7 @@ async def _local_mind(
     store: Store,
     checks: Checks,
     toolbox: Toolbox,
+    books: Books,
 ) -> str:
     """Where our own language model is, which then has read all instructions."""
     config = LlmServerConfig(
@@ -289,7 +328,7 @@ async def _local_mind(
     server = llm_server(config, free_port())
 
     async def warm() -> None:
-        for ai in settings.ais.by_name.values():
+        for ai in books.directory.ais():
             await warm_llm(
                 server.url,
                 settings.llm_model,
@@ -317,21 +356,22 @@ async def _nothing() -> str:
     return ""
 
 
-async def _toolbox(
-    house: AsyncExitStack, settings: Settings, database: Database
-) -> Toolbox:
+async def _toolbox(house: AsyncExitStack, settings: Settings, books: Books) -> Toolbox:
     http = await house.enter_async_context(httpx.AsyncClient())
+    allow = settings.work.config.deliveries.allow
+    guarded = await house.enter_async_context(outside.client(allow))
     embeddings = Embeddings(settings.embeddings, http) if settings.embeddings else None
     toolbox = Toolbox(
         http,
         emails=Smtp(settings.smtp) if settings.smtp else None,
         messages=HttpSender(settings.sender, http) if settings.sender else None,
-        knowledge=Knowledge(database, embeddings),
+        knowledge=Knowledge(books.database, embeddings),
         secrets=settings.secrets,
         region=settings.country,
         recorder=settings.ami is not None,
+        guarded=guarded,
     )
-    await toolbox.open(settings.ais.by_name.values())
+    await toolbox.open(books.directory.ais())
     house.push_async_callback(toolbox.close)
     return toolbox
 
@@ -339,6 +379,16 @@ async def _toolbox(
 async def _rehearse(ais: Iterable[AI], providers: Providers, memory: Memory) -> None:
     for ai in ais:
         await rehearse(ai, providers.voices(ai)[0], memory.phrases)
+
+
+def _work(house: AsyncExitStack, port: int) -> None:
+    task = asyncio.create_task(keep_working(port))
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.wait({task})
+
+    house.push_async_callback(stop)
 
 
 def _keep(house: AsyncExitStack, forever: Coroutine[Any, Any, None]) -> None:

@@ -31,7 +31,10 @@ from agent.media.vad import Vad
 from agent.observe import garbage
 from agent.observe.watchdog import Watchdog
 from agent.session import LiveCalls, Parts, Talker
-from agent.web import health, telephony_ws
+from agent.storage.directory import Directory
+from agent.web import health, problems, telephony_ws
+from agent.web.auth import NoKeys
+from agent.web.limits import ApiLimits, Limits
 from agent.web.server import configured
 
 CUSHION = 0.1
@@ -96,10 +99,15 @@ def create_app(
     """`model`: silero_vad.onnx. Without a talker: an AI whose models do not answer."""
     app = FastAPI(lifespan=partial(_open, model=model, talker=talker))
     app.state.live = LiveCalls(100_000)
-    app.state.ais = AIs("echo", {"echo": AI("echo", "Repeats what it hears.")})
+    echo = AI("echo", "Repeats what it hears.")
+    app.state.directory = Directory(AIs("echo", {"echo": echo}))
+    app.state.budgets = telephony_ws.Unlimited()
+    app.state.keys = NoKeys()
+    app.state.limits = Limits(ApiLimits())
     app.state.telephony = login
     app.state.checks = {}
     app.state.operator_token = ""
+    problems.install(app)
     app.include_router(health.router)
     app.include_router(telephony_ws.router)
     return app

@@ -32,10 +32,13 @@ from agent.calls.facts import (
     ToolUsed,
     TroubleMet,
     TurnTaken,
+    Used,
     VariablesKept,
 )
 from agent.calls.heard import Heard
+from agent.calls.prices import Prices
 from agent.calls.transcript import ToolUse, Trouble, Turn
+from agent.calls.usage import Meter, Use
 from agent.conversation import prompts
 from agent.conversation.errors import ProviderError
 from agent.conversation.hearing import Hearing, Manners
@@ -43,7 +46,6 @@ from agent.conversation.pipeline import Conversation, Memory
 from agent.conversation.privacy import SECONDS, Privacy
 from agent.conversation.providers import Providers
 from agent.conversation.realtime import Realtime, Sound
-from agent.conversation.seams import Tokens
 from agent.conversation.stopwatch import Stopwatch
 from agent.conversation.tools.offers import Offer, described
 from agent.conversation.tools.toolbox import Toolbox
@@ -66,6 +68,17 @@ FAREWELL_DEADLINE = 15.0
 """Seconds in which a goodbye must have been heard."""
 CLOSE_DEADLINE = 2.0
 """Seconds that Asterisk has to close the socket after our HANGUP."""
+
+
+_TOKENS = {
+    Meter.LLM_INPUT_TOKENS: "read",
+    Meter.LLM_CACHED_TOKENS: "read",
+    Meter.LLM_AUDIO_INPUT_TOKENS: "read",
+    Meter.LLM_AUDIO_CACHED_TOKENS: "read",
+    Meter.LLM_OUTPUT_TOKENS: "written",
+    Meter.LLM_AUDIO_OUTPUT_TOKENS: "written",
+}
+"""As the metric has them."""
 
 
 class Records(Protocol):
@@ -107,6 +120,9 @@ class Parts:
     recorder: Recorder = field(default_factory=Recorder)
     connect: Callable[[str, str], None] | None = None
     """Told the call's id and where the dialplan is to connect it to next."""
+    prices: Prices = Prices()
+    spend: Callable[[str, AI, datetime, float | None], None] = lambda *_: None
+    """Told the customer, the AI, when the call began, and what something cost."""
     instead_of_ai: Callable[[Ear, Mouth], Talker] | None = None
     """The echo of echo.py: the media plane alone, to be measured."""
 
@@ -154,6 +170,11 @@ class LiveCalls:
         metrics.calls_live.set(len(self._sessions))
         if not self._sessions:
             self._gone.set()
+
+    def customer(self, call_id: str) -> str | None:
+        """Whose it is; None when no such call is up."""
+        session = self._sessions.get(call_id)
+        return None if session is None else session.call.customer
 
     def end(self, call_id: str) -> bool:
         """Hangs up; False when no such call is up."""
@@ -226,6 +247,7 @@ class Session:
         self._ended = asyncio.Event()
         self._parting = (EndReason.AGENT_HUNG_UP, "")
         """Why the call ends once the conversation is over."""
+        self._answered_at: datetime | None = None
         self._turns: list[Turn] = []
         self._variables = dict(ai.variables) | dict(call.variables)
         self._kept: Mapping[str, str] = {}
@@ -321,10 +343,11 @@ class Session:
             self.end(EndReason.NO_MEDIA_START, str(error))
             return
         start = introduction.start
+        self._answered_at = datetime.now(UTC)
         self._note(
             CallAnswered(
                 self.call.id,
-                datetime.now(UTC),
+                self._answered_at,
                 start.channel_id,
                 start.format,
                 introduction.dialect.name,
@@ -461,6 +484,7 @@ class Session:
             use_tool=use,
             on_turn=self.on_turn,
             on_trouble=troubled,
+            on_use=self.on_use,
         )
         ear.on_audio = realtime.hear
         return realtime
@@ -512,9 +536,12 @@ class Session:
         ).inc()
         self._note(TroubleMet(self.call.id, trouble))
 
-    def on_tokens(self, model: str, tokens: Tokens) -> None:
-        metrics.llm_tokens.labels(model, "read").inc(tokens.read)
-        metrics.llm_tokens.labels(model, "written").inc(tokens.written)
+    def on_use(self, use: Use) -> None:
+        use = self._parts.prices.priced(use)
+        if (kind := _TOKENS.get(use.meter)) is not None:
+            metrics.llm_tokens.labels(use.model, kind).inc(use.amount)
+        self._parts.spend(self.call.customer, self._ai, self.call.started_at, use.cost)
+        self._note(Used(self.call.id, (use,)))
 
     def _keep_variables(self) -> None:
         known = dict(self._variables)
@@ -529,6 +556,9 @@ class Session:
         self.end(EndReason.CALLER_HUNG_UP)
         assert self._end is not None
         self._privacy.close()
+        if self._answered_at is not None:
+            up = (self._end.ended_at - self._answered_at).total_seconds()
+            self.on_use(Use(Meter.CALL_SECONDS, "", max(up, 0.0)))
         self._note(CallEnded(self.call.id, self._end))
         await self._socket.close()
         seconds = (self._end.ended_at - self.call.started_at).total_seconds()

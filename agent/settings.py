@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from agent.calls import prices
 from agent.calls.ai import AIError, AIs, read
+from agent.calls.prices import Prices, PricesError
 from agent.conversation import catalogue
 from agent.conversation.catalogue import Api, Endpoint, Given, SpeechEndpoint
 from agent.conversation.messages import SECURITY, SenderConfig, SmtpConfig
@@ -20,9 +22,12 @@ from agent.conversation.policy import COUNTRIES
 from agent.conversation.providers import ProvidersConfig
 from agent.conversation.turns import TurnsConfig
 from agent.conversation.whisper import WhisperConfig
+from agent.jobs.deliveries import DeliveryConfig
+from agent.jobs.worker import WorkConfig
 from agent.media.gate import GateConfig
 from agent.media.noise import NoiseServiceConfig
 from agent.models.config import ModelsConfig
+from agent.net.outside import networks
 from agent.storage.embeddings import EmbeddingsConfig
 from agent.storage.encoding import Format
 from agent.storage.recordings import RecordingsConfig
@@ -30,6 +35,7 @@ from agent.storage.remote_ledger import RemoteLedgerConfig
 from agent.storage.stores import S3Config
 from agent.telephony.ami import AmiConfig
 from agent.web.audiosocket import AudioSocketConfig
+from agent.web.limits import ApiLimits
 from agent.web.signing import SigningConfig
 from agent.web.telephony_ws import TelephonyConfig
 
@@ -43,12 +49,31 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class WorkSettings:
+    """Of `offhook work`, which needs nothing else."""
+
+    inside: bool
+    """`offhook serve` starts it and watches it."""
+    config: WorkConfig
+    recordings: RecordingsConfig
+    log_level: str
+    log_json: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     host: str
     port: int
     data: Path
     database_url: str
     ais: AIs
+    agent_id: str
+    """Stays the same over restarts: calls and facts are this agent's."""
+    prices: Prices
+    api_limits: ApiLimits
+    work: WorkSettings
+    event_days: float
+    """After which events are deleted. 0: never."""
     telephony: TelephonyConfig
     audiosocket: AudioSocketConfig
     operator_token: str
@@ -131,6 +156,11 @@ def upload(environment: Mapping[str, str] = os.environ) -> UploadSettings:
     )
 
 
+def work(environment: Mapping[str, str] = os.environ) -> WorkSettings:
+    values = _Values(environment)
+    return _work(values, values.path("OFFHOOK_DATA", Path("var")))
+
+
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     values = _Values(environment)
     data = values.path("OFFHOOK_DATA", Path("var"))
@@ -140,6 +170,15 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         data=data,
         database_url=_database_url(values, data),
         ais=_ais(values),
+        agent_id=values.text("OFFHOOK_AGENT_ID", "") or _made_up(data / "agent-id"),
+        prices=_prices(values),
+        api_limits=ApiLimits(
+            per_second=values.number("OFFHOOK_API_RATE", 20, 0.1, 1e6),
+            burst=values.number("OFFHOOK_API_BURST", 100, 1, 1e6),
+            wrong_per_minute=values.number("OFFHOOK_API_WRONG_KEYS", 10, 0.1, 1e6),
+        ),
+        work=_work(values, data),
+        event_days=values.number("OFFHOOK_EVENT_DAYS", 30, 0, 36500),
         telephony=TelephonyConfig(
             username=values.text("OFFHOOK_MEDIA_USERNAME", "asterisk"),
             password=values.text("OFFHOOK_MEDIA_PASSWORD", "")
@@ -394,6 +433,34 @@ def _log_level(values: _Values) -> str:
 
 def _log_json(values: _Values) -> bool:
     return values.one_of("OFFHOOK_LOG", "text", ("text", "json")) == "json"
+
+
+def _work(values: _Values, data: Path) -> WorkSettings:
+    try:
+        allow = networks(values.text("OFFHOOK_WEBHOOK_ALLOW", ""))
+    except ValueError as error:
+        raise SettingsError(f"OFFHOOK_WEBHOOK_ALLOW: {error}") from error
+    return WorkSettings(
+        inside=values.one_of("OFFHOOK_WORK", "inside", ("inside", "off")) == "inside",
+        config=WorkConfig(
+            database_url=_database_url(values, data),
+            port=values.whole("OFFHOOK_WORK_PORT", 7861, 0, 65535),
+            deliveries=DeliveryConfig(allow=allow),
+        ),
+        recordings=_recordings(values, data),
+        log_level=_log_level(values),
+        log_json=_log_json(values),
+    )
+
+
+def _prices(values: _Values) -> Prices:
+    path = values.path("OFFHOOK_PRICES", Path(__file__).parent / "default-prices.toml")
+    try:
+        return prices.read(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"OFFHOOK_PRICES: cannot read {path}: {error}") from error
+    except PricesError as error:
+        raise SettingsError(f"OFFHOOK_PRICES: {path}: {error}") from error
 
 
 def _agent(values: _Values) -> RemoteLedgerConfig | None:

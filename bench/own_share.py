@@ -32,6 +32,7 @@ from typing import Any
 
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from agent.local.process import free_port
@@ -167,8 +168,11 @@ class Caller:
             await self._silence(random.uniform(*PAUSE))
             while time.monotonic() < until:
                 await self._turn()
+        except ConnectionClosed:
+            pass  # an agent that died
         finally:
             listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
             await self._socket.close()
 
     async def _turn(self) -> None:
@@ -231,7 +235,7 @@ def name_of(number: int) -> str:
     return f"{ALPHABET[number // len(ALPHABET)]} {ALPHABET[number % len(ALPHABET)]}"
 
 
-def _ais(calls: int) -> str:
+def ais(calls: int) -> str:
     return "\n".join(
         f"""
 [ai.{name_of(number).replace(" ", "-")}]
@@ -244,13 +248,13 @@ silence = {{ seconds = 0 }}
     )
 
 
-async def _callers(url: str, calls: int, seconds: float) -> list[Caller]:
+async def callers(url: str, calls: int, seconds: float) -> list[Caller]:
     # Each caller has words of his own: by them the ears know whose turn it was.
     kinds = (Kind.COMPLETE, Kind.QUESTION, Kind.INTERRUPTION)
     sounds = [s for s in corpus() if s.kind in kinds]
     questions = [s.ulaw() for s in sounds if s.seconds > 0.7]
     login = base64.b64encode(f"asterisk:{PASSWORD}".encode()).decode()
-    callers = []
+    made: list[Caller] = []
     until = time.monotonic() + SETTLE + seconds
     async with asyncio.TaskGroup() as talking:
         for number in range(calls):
@@ -264,13 +268,13 @@ async def _callers(url: str, calls: int, seconds: float) -> list[Caller]:
                 additional_headers={"Authorization": f"Basic {login}"},
             )
             caller = Caller(name, socket, questions[number % len(questions)])
-            callers.append(caller)
+            made.append(caller)
             talking.create_task(caller.talk(until))
             await asyncio.sleep(SETTLE / calls)
-    return callers
+    return made
 
 
-def _get(url: str) -> Any:
+def get(url: str) -> Any:
     with urllib.request.urlopen(url, timeout=10) as answer:
         return json.load(answer)
 
@@ -362,7 +366,7 @@ def summary(calls: Sequence[Caller], found: Sequence[Wait]) -> dict[str, Any]:
 
 def measure(calls: int, seconds: float, folder: Path) -> dict[str, Any]:
     port, models = free_port(), free_port()
-    (folder / "ais.toml").write_text(_ais(calls))
+    (folder / "ais.toml").write_text(ais(calls))
     ears = folder / "ears.jsonl"
     machine_load = os.getloadavg()[0]
     with ExitStack() as held:
@@ -393,20 +397,20 @@ def measure(calls: int, seconds: float, folder: Path) -> dict[str, Any]:
                 OPENAI_MODEL="mock",
             )
         )
-        callers = uvloop.run(
-            _callers(f"ws://127.0.0.1:{port}/telephony/ws", calls, seconds)
+        made = uvloop.run(
+            callers(f"ws://127.0.0.1:{port}/telephony/ws", calls, seconds)
         )
         time.sleep(1)  # the last turns are being written down
-        log = _get(f"http://127.0.0.1:{models}/log")
+        log = get(f"http://127.0.0.1:{models}/log")
         heard = [json.loads(line) for line in ears.read_text().splitlines()]
         found = [
             one
-            for caller in callers
+            for caller in made
             for one in waits(
-                caller, _get(f"http://127.0.0.1:{port}/calls/{caller.name}"), heard, log
+                caller, get(f"http://127.0.0.1:{port}/calls/{caller.name}"), heard, log
             )
         ]
-    result = summary(callers, found) | {"machine_load": round(machine_load, 2)}
+    result = summary(made, found) | {"machine_load": round(machine_load, 2)}
     result["held_up"] = result["load_late_ms"] > 1000 * LATE_LOAD
     return result | {"waits": [asdict(one) for one in found]}
 

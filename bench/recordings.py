@@ -52,8 +52,10 @@ LOST_HOOKS = 0.1
 """Share of the calls of which Asterisk could not run the hook."""
 CUT_OFF = 6
 """Calls that are up when Asterisk is killed."""
-LIFETIME = (5.0, 14.0)
-"""Seconds until the uploader is killed; it takes some of them to start."""
+LIFETIME = (1.0, 10.0)
+"""Seconds until the uploader is killed, once it is at work."""
+AT_WORK = b"[REC] looks after "
+"""What it says then."""
 PATIENCE = 420.0
 """Seconds for the rest, once the store is well: a pause is five minutes at most."""
 
@@ -77,7 +79,9 @@ class Uploader:
     environment: Mapping[str, str]
     kills: int = 0
     _process: "subprocess.Popen[bytes] | None" = None
-    _dies_at: float = 0.0
+    _dies_at: float | None = None
+    _begun: int = 0
+    """Those before it that came to work."""
 
     @property
     def log(self) -> Path:
@@ -92,7 +96,8 @@ class Uploader:
                 stdout=log,
                 stderr=log,
             )
-        self._dies_at = time.monotonic() + random.uniform(*LIFETIME)
+        self._begun = self.log.read_bytes().count(AT_WORK)
+        self._dies_at = None
 
     def kill(self) -> None:
         if self._process is not None:
@@ -105,7 +110,10 @@ class Uploader:
         if self._process.poll() is not None:
             said = self.log.read_text()[-3000:]
             raise RuntimeError(f"the uploader has ended by itself: {said}")
-        if time.monotonic() >= self._dies_at:
+        if self._dies_at is None:
+            if self.log.read_bytes().count(AT_WORK) > self._begun:
+                self._dies_at = time.monotonic() + random.uniform(*LIFETIME)
+        elif time.monotonic() >= self._dies_at:
             self.kill()
             self.kills += 1
             self.start()
@@ -136,7 +144,8 @@ class Site:
         return sum(row["state"] == "stored" for row in rows(self.folder))
 
     def left(self) -> list[str]:
-        spool = [path for path in self.spool.rglob("*") if path.name != ".lock"]
+        """Of Asterisk's files and of the jobs; what the uploader keeps is hidden."""
+        spool = [path for path in self.spool.rglob("*") if path.name[0] != "."]
         return sorted(path.name for path in (*self.monitor.iterdir(), *spool))
 
 

@@ -5,8 +5,9 @@ values or says which line of the operator is wrong.
 """
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
+from typing import Any
 
 from .reading import ReadingError, value
 from .toolbox import HttpTool, McpServer, Policy
@@ -16,6 +17,7 @@ NOISE = ("off", "service", "inprocess")
 MODES = ("cascade", "realtime")
 """Ears, mind and voice one behind the other, or one model that hears and speaks."""
 GENDERS = ("", "female", "male")
+DICTATION = ("auto", "always", "never")
 LINES = (
     *("filler", "failed", "repeat", "reprompt", "goodbye", "ending_soon", "human"),
     "private",
@@ -29,6 +31,10 @@ CONSENT = "consent_said_at"
 
 class AIError(ValueError):
     """The description of an AI is wrong. Says which AI and what was expected."""
+
+
+class ModelError(AIError):
+    """It names a model in another way than `<provider>.<model>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,11 @@ class AI:
     """Before `max_minutes` are over the caller is told. 0: he is not."""
     noise: str = "off"
     """What takes the noise out of the caller's sound before the voice detector."""
+    budget_per_day: float = 0.0
+    """In the currency of the prices; once it is spent, calls are refused. 0: none."""
+    outside_only: bool = False
+    """Its HTTP tools and MCP servers come from somebody who is not the operator of this
+    machine, and may not reach into its network. No key: who wrote it decides."""
 
     def __post_init__(self) -> None:
         if not self.name or not self.name.replace("-", "").replace("_", "").isalnum():
@@ -110,7 +121,7 @@ class AI:
         if self.consent and self.mode == "realtime":
             self._refuse("consent is said word for word, and mode realtime cannot")
         self._check_choice("gender", self.gender, GENDERS)
-        self._check_choice("dictation", self.dictation, ("auto", "always", "never"))
+        self._check_choice("dictation", self.dictation, DICTATION)
         for name in self.lines:
             self._check_choice("lines", name, LINES)
         self._check_range("max_minutes", self.max_minutes, 1 / 60, 24 * 60)
@@ -118,6 +129,7 @@ class AI:
         self._check_range("filler_seconds", self.filler_seconds, 0, 60)
         self._check_range("silence.seconds", self.silence.seconds, 0, 3600)
         self._check_range("silence.reprompts", self.silence.reprompts, 0, 20)
+        self._check_range("budget_per_day", self.budget_per_day, 0, 1e9)
 
     @property
     def hears(self) -> str:
@@ -132,7 +144,9 @@ class AI:
     def _check_model(self, key: str, model: str) -> None:
         provider, dot, name = model.partition(".")
         if model and not (provider and dot and name):
-            self._refuse(f"{key} is {model!r}, not <provider>.<model>")
+            raise ModelError(
+                f"AI {self.name!r}: {key} is {model!r}, not <provider>.<model>"
+            )
 
     def _check_choice(self, key: str, value: str, choices: tuple[str, ...]) -> None:
         if value not in choices:
@@ -145,6 +159,12 @@ class AI:
 
     def _refuse(self, why: str) -> None:
         raise AIError(f"AI {self.name!r}: {why}")
+
+
+KEYS = tuple(
+    field.name for field in fields(AI) if field.name not in ("name", "outside_only")
+)
+"""What a description may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +206,47 @@ def read_ai(name: str, table: object) -> AI:
     """One AI, from a table of TOML or an object of JSON."""
     if not isinstance(table, dict):
         raise AIError(f"ai.{name} is not a table")
-    if "name" in table:
-        known = ", ".join(field.name for field in fields(AI) if field.name != "name")
-        raise AIError(f"AI {name!r}: unknown key 'name'; known: {known}")
+    for key in table:
+        if key not in KEYS:
+            known = ", ".join(KEYS)
+            raise AIError(f"AI {name!r}: unknown key {key!r}; known: {known}")
     try:
         ai: AI = value(AI, {"name": name, **table}, "")
     except ReadingError as error:
         raise AIError(f"AI {name!r}: {error}") from error
     return ai
+
+
+def described(ai: AI) -> dict[str, Any]:
+    """What `read_ai` makes this AI of; nothing that goes without saying."""
+    return _told(ai, KEYS, everything=False)
+
+
+def full(ai: AI) -> dict[str, Any]:
+    """The same, and what goes without saying."""
+    return _told(ai, KEYS, everything=True)
+
+
+def _told(value: Any, keys: Iterable[str], *, everything: bool) -> dict[str, Any]:
+    silent = {each.name: _default(each) for each in fields(value)}
+    return {
+        key: _plain(getattr(value, key), everything)
+        for key in keys
+        if everything or getattr(value, key) != silent[key]
+    }
+
+
+def _default(key: Field[Any]) -> Any:
+    if key.default_factory is not MISSING:
+        return key.default_factory()
+    return key.default  # MISSING, which nothing is equal to
+
+
+def _plain(value: Any, everything: bool) -> Any:
+    """As JSON knows it."""
+    if is_dataclass(value):
+        keys = [each.name for each in fields(value)]
+        return _told(value, keys, everything=everything)
+    if isinstance(value, tuple):
+        return [_plain(each, everything) for each in value]
+    return dict(value) if isinstance(value, Mapping) else value

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -21,6 +21,8 @@ class EventType(StrEnum):
     AI_CHANGED = "ai_changed"
     NUMBER_CHANGED = "number_changed"
     WEBHOOK_DISABLED = "webhook_disabled"
+    WEBHOOK_TEST = "webhook_test"
+    """Somebody tries a webhook: told to that one only, whatever it asked for."""
     BUDGET_SPENT = "budget_spent"
 
 
@@ -41,3 +43,18 @@ class KeptEvent:
     id: str
     """The same for everybody who is told of it, however often."""
     event: Event
+
+
+def body(kept: KeptEvent) -> dict[str, Any]:
+    """What a webhook is sent, as Standard Webhooks says; the id is a header there."""
+    event = kept.event
+    return {
+        "type": event.type.value,
+        "timestamp": event.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "data": dict(event.data),
+    }
+
+
+def numbered(kept: KeptEvent) -> dict[str, Any]:
+    """The same for who reads or streams events."""
+    return {"id": kept.id, "number": kept.number, **body(kept)}

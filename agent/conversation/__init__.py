@@ -4,8 +4,8 @@ pipeline.py is the map: the processors in their order, and what happens around t
 
     ears        ears, hearing, turns, whisper, recognisers, keys
     mind        thinking, guess, minds, prompts, tools/, policy
-    voice       speaking, clauses, spoken/, voices, phrases, rehearsal, lines
-    the whole   watch, standing, errors, stopwatch, words
+    voice       speaking, clauses, spoken/, voices, phrases, rehearsal, lines, script
+    the whole   watch, standing, errors, stopwatch, metering, words
     who they are   seams, providers, catalogue
     another way    realtime: one model that hears and speaks
 """

@@ -57,6 +57,7 @@ class AnthropicModel(AnthropicLLMService):
                         cached = usage.cache_read_input_tokens or 0
                         written = usage.cache_creation_input_tokens or 0
                         read = usage.input_tokens + cached + written
+                        yield Tokens(read, usage.output_tokens, cached)
                     case "content_block_start" if (
                         event.content_block.type == "tool_use"
                     ):

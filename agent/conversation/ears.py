@@ -23,6 +23,7 @@ from pipecat.utils.time import time_now_iso8601
 
 from agent.calls.ai import AI
 from agent.calls.heard import Heard
+from agent.calls.usage import Use
 
 from . import turns
 from .errors import ProviderError
@@ -67,6 +68,8 @@ class Ears(FrameProcessor):
         """What he has probably said; None: he goes on, it was a wrong guess."""
         self.troubled: Callable[[str, str, ProviderError], None] = lambda *_: None
         """Stage, provider, error."""
+        self.used: Callable[[Use], None] = lambda _: None
+        """Told by ears that cost something."""
         self.deaf: Callable[[], None] = lambda: None
         """Nobody is left who understands him."""
 

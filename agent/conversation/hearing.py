@@ -25,6 +25,7 @@ from agent.calls.heard import Heard
 from . import turns
 from .ears import CALLER, Ear, Ears
 from .errors import ProviderError
+from .metering import MeteredRecogniser
 from .seams import Recogniser, Transcript
 from .standing import Standing
 from .stopwatch import Stopwatch
@@ -86,7 +87,11 @@ class Hearing(Ears):
         judge: Judge | None = None,
     ) -> None:
         super().__init__(ai)
-        self._recognisers = recognisers
+        # Who listens to `used` is known later.
+        self._recognisers = [
+            MeteredRecogniser(recogniser, lambda use: self.used(use))
+            for recogniser in recognisers
+        ]
         self._standing = standing
         self._stopwatch = stopwatch
         self._manners = manners

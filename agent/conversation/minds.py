@@ -88,14 +88,16 @@ class StreamedMind:
         answer = _Answer(self._patience, asyncio.get_running_loop().time())
         async with aclosing(self._model.events(context)) as events:
             while (event := await self._next(events, answer)) is not None:
+                if isinstance(event, Tokens):
+                    # At once: whatever becomes of the answer, it costs this much.
+                    yield event
+                    continue
                 answer.add(event)
                 if isinstance(event, str) and event:
                     yield event
         answer.check()
         if answer.tools:
             yield answer.calls(context)
-        if answer.tokens is not None:
-            yield answer.tokens
 
     async def _next(
         self, events: AsyncIterator[Event], answer: "_Answer"
@@ -138,7 +140,6 @@ class _Answer:
         self._text = ""
         self._checked = 0
         self.tools: list[ToolPart] = []
-        self.tokens: Tokens | None = None
         self.finished = False
 
     @property
@@ -158,15 +159,13 @@ class _Answer:
             return ProviderError(Cause.TIMEOUT, within)
         return ProviderError(Cause.STALLED, f"silent after {self._text[-50:]!r}")
 
-    def add(self, event: Event) -> None:
+    def add(self, event: str | ToolPart | Finish) -> None:
         match event:
             case str():
                 self._text += event
                 self._check_text()
             case ToolPart():
                 self._add_tool(event)
-            case Tokens():
-                self.tokens = event
             case Finish():
                 self.finished = True
 

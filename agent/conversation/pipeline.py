@@ -47,15 +47,17 @@ from agent.calls.call import EndReason
 from agent.calls.control import CallControl, CallControlError
 from agent.calls.heard import Heard
 from agent.calls.transcript import Speaker, ToolUse, Trouble, Turn
+from agent.calls.usage import Use
 
 from . import lines, prompts, turns, watch
 from .ears import Ear, Ears
 from .errors import ProviderError
 from .guess import Guess
 from .keys import Keys, as_message
+from .metering import MeteredMind, MeteredVoice
 from .phrases import Phrases
 from .providers import Providers
-from .seams import Tokens
+from .script import Script
 from .speaking import Speaking
 from .standing import Standing
 from .stopwatch import Stopwatch
@@ -83,7 +85,9 @@ class Events(Protocol):
     def on_turn(self, turn: Turn) -> None: ...
     def on_tool_use(self, use: ToolUse) -> None: ...
     def on_trouble(self, trouble: Trouble) -> None: ...
-    def on_tokens(self, model: str, tokens: Tokens) -> None: ...
+    def on_use(self, use: Use) -> None:
+        """Of something that may cost money; what it costs is not known here."""
+
     async def part(self, reason: EndReason, farewell: str, detail: str = "") -> None:
         """Say that, wait until it was heard, end the call."""
 
@@ -121,13 +125,17 @@ class Conversation:
         self._context = LLMContext(
             [{"role": role, "content": text} for role, text in said]  # type: ignore[misc]
         )
+        self._script = Script(ai.language)
         self._thinking = Thinking(
-            providers.minds(ai, prompts.system(ai)),
+            [
+                MeteredMind(mind, events.on_use)
+                for mind in providers.minds(ai, prompts.system(ai))
+            ],
             memory.standing,
             filler=self._line("filler"),
             on_trouble=self._troubled,
-            on_tokens=events.on_tokens,
             on_answer=self._answered,
+            script=self._script,
         )
         offered = offer(
             self._thinking, ai, toolbox, control, events.on_tool_use, channel
@@ -135,7 +143,7 @@ class Conversation:
         if offered:
             self._context.set_tools(offered)
         self._speaking = Speaking(
-            providers.voices(ai),
+            [MeteredVoice(voice, events.on_use) for voice in providers.voices(ai)],
             memory.standing,
             memory.phrases,
             ai.language,
@@ -173,6 +181,7 @@ class Conversation:
         ears.guessed = self._guess.heard
         ears.troubled = self._troubled
         ears.deaf = lambda: self._answered(False)
+        ears.used = self._events.on_use
         self._attention = _Attention(self._noticed)
         user, assistant = LLMContextAggregatorPair(
             self._context,
@@ -227,6 +236,8 @@ class Conversation:
     async def say(self, text: str, *, remember: bool = True) -> None:
         """`remember`: the model knows afterwards that it was said."""
         frame = TTSSpeakFrame(text, append_to_context=remember)
+        if remember:
+            self._script.begin(text)
         # Not through the whole pipeline: the mind may be thinking, and what is behind
         # it would wait until it has finished.
         await self._speaking.queue_frame(frame)
@@ -341,6 +352,11 @@ class Conversation:
         self._stir()
         if not message.content:
             return
+        spoken = ""
+        if message.interrupted:
+            spoken = self._script.interrupted(message.content)
+        else:
+            self._script.heard(message.content)
         if not message.interrupted and _same(message.content, self._ai.consent):
             heard_at = datetime.now(UTC).isoformat(timespec="seconds")
             self._control.variables[CONSENT] = heard_at
@@ -351,7 +367,9 @@ class Conversation:
         self._stir()
         turn = _turn(Speaker.AGENT, message.content, message.timestamp)
         self._events.on_turn(
-            replace(turn, interrupted=message.interrupted, latency=latency)
+            replace(
+                turn, interrupted=message.interrupted, latency=latency, spoken=spoken
+            )
         )
 
     def _answered(self, well: bool) -> None:
@@ -434,10 +452,12 @@ class Conversation:
 
     async def _begin(self) -> None:
         if self._ai.consent:
+            self._script.begin(self._ai.consent)
             await self._worker.queue_frame(TTSSpeakFrame(self._ai.consent))
         if self._ai.start:
             await self._tell(f"(The caller is on the line. {self._ai.start})")
         elif self._ai.greeting:
+            self._script.begin(self._ai.greeting)
             await self._worker.queue_frame(TTSSpeakFrame(self._ai.greeting))
 
     async def _tell(self, what: str) -> None:

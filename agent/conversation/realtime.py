@@ -28,6 +28,7 @@ from websockets.exceptions import (
 from agent.calls.ai import AI
 from agent.calls.heard import Heard
 from agent.calls.transcript import Speaker, Turn
+from agent.calls.usage import Use
 from agent.wire.audio import Codec
 
 from .errors import Cause, ProviderError, cause_of_status
@@ -43,6 +44,7 @@ from .realtime_api import (
     table_of,
     text_of,
     trouble_of,
+    uses_of,
 )
 from .stopwatch import Stopwatch
 
@@ -140,6 +142,7 @@ class _Response:
     wish: Mapping[str, Any]
     """What it was asked for with; empty: an answer to all that was said."""
     cut: bool = False
+    ended: bool = False
     sounded: bool = False
     names: dict[str, str] = field(default_factory=dict)
     """Of its tool calls, by item."""
@@ -161,6 +164,7 @@ class Realtime:
         use_tool: Callable[[str, str], Awaitable[str]],
         on_turn: Callable[[Turn], None],
         on_trouble: Callable[[ProviderError], None],
+        on_use: Callable[[Use], None] = lambda _: None,
     ) -> None:
         """`tools` as OpenAI's chat API has them; `use_tool` gets a name and JSON."""
         self._ai = ai
@@ -172,6 +176,7 @@ class Realtime:
         self._sound = sound
         self._on_turn = on_turn
         self._on_trouble = on_trouble
+        self._on_use = on_use
         self._g711 = config.g711 and sound.codec.name in G711
         self._up = sound.resampler(PCM_RATE)
         self._down = sound.resampler(mouth.rate)
@@ -227,6 +232,7 @@ class Realtime:
             self._connected = False
             self._cut_off()
             self._be_sure()
+            self._lose_response()
             if self._keying is not None:
                 self._keying.cancel()
             for use in self._uses:
@@ -414,8 +420,8 @@ class Realtime:
             utterance.id = ""
             utterance.broken = not utterance.complete
             utterance.complete = True
-        response, asked = self._response, self._asked
-        self._response = self._asked = None
+        response, asked = self._lose_response(), self._asked
+        self._asked = None
         if response is not None and not response.cut:
             self._finish_sound()
             asked = {} if response.sounded else response.wish
@@ -475,6 +481,8 @@ class Realtime:
             case "input_audio_buffer.speech_stopped":
                 self._caller_stopped(text_of(event, "item_id"))
             case "conversation.item.input_audio_transcription.completed":
+                model = f"{self._config.provider}.{self._config.transcription}"
+                self._count(event.get("usage"), model)
                 self._caller_said(
                     text_of(event, "item_id"), text_of(event, "transcript")
                 )
@@ -483,13 +491,26 @@ class Realtime:
             case "response.created":
                 self._response_began(text_of(table_of(event, "response"), "id"))
             case "response.done":
-                self._response_ended(table_of(event, "response"))
+                ended = table_of(event, "response")
+                self._count(ended.get("usage"), self._config.name)
+                self._response_ended(ended)
             case "error":
                 self._complained(event.get("error"))
             case kind if kind.startswith("response."):
                 self._response_goes_on(kind, event)
             case _:
                 pass  # confirmations, and what servers add of their own
+
+    def _count(self, usage: object, model: str) -> None:
+        for use in uses_of(usage, model):
+            self._on_use(use)
+
+    def _lose_response(self) -> _Response | None:
+        """Nobody will say what it took."""
+        response, self._response = self._response, None
+        if response is not None and not response.ended:
+            self._count(None, self._config.name)
+        return response
 
     # The caller
 
@@ -628,6 +649,7 @@ class Realtime:
         response = self._response
         if response is None or text_of(ended, "id") != response.id:
             return
+        response.ended = True
         status = ended.get("status")
         if status == "failed":
             details = ended.get("status_details")
@@ -740,6 +762,7 @@ class Realtime:
         self._down.rest()
 
     def _said(self, utterance: _Utterance, text: str, *, interrupted: bool) -> None:
+        written = utterance.text.strip()
         if utterance.received and text.strip():
             self._history.append(("assistant", text.strip()))
             self._on_turn(
@@ -750,6 +773,7 @@ class Realtime:
                     datetime.now(UTC),
                     interrupted,
                     utterance.latency,
+                    "" if written == text.strip() else written,
                 )
             )
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from agent.calls.usage import Meter, Use
+
 from .errors import Cause, ProviderError
 
 PCM_RATE = 24000
@@ -19,6 +21,9 @@ G711 = {"ulaw": ("audio/pcmu", "g711_ulaw"), "alaw": ("audio/pcma", "g711_alaw")
 """Their names in today's API, and in its beta."""
 
 ALREADY_ANSWERING = "conversation_already_has_active_response"
+
+MOST_USED = 1e9
+"""Tokens, or seconds, of one answer: what is above is nonsense."""
 
 Event = dict[str, Any]
 
@@ -145,6 +150,44 @@ def table_of(event: Event, key: str) -> Event:
     if not isinstance(value, dict):
         raise ValueError(f"{key} of {event.get('type')} is {value!r:.80}, not a table")
     return value
+
+
+def uses_of(usage: object, model: str) -> list[Use]:
+    """What an answer, or what was written down of the caller, took."""
+    if not isinstance(usage, dict):
+        return [Use(Meter.UNREPORTED_REQUESTS, model, 1)]
+    if usage.get("type") == "duration":
+        uses = [Use(Meter.STT_SECONDS, model, _amount(usage, "seconds"))]
+    else:
+        read, written = _amount(usage, "input_tokens"), _amount(usage, "output_tokens")
+        details = _details(usage, "input_token_details")
+        heard = min(read, _amount(details, "audio_tokens"))
+        cached = min(read, _amount(details, "cached_tokens"))
+        cached_details = _details(details, "cached_tokens_details")
+        cached_heard = min(heard, cached, _amount(cached_details, "audio_tokens"))
+        cached_text = min(read - heard, cached - cached_heard)
+        said = _amount(_details(usage, "output_token_details"), "audio_tokens")
+        said = min(written, said)
+        uses = [
+            Use(Meter.LLM_INPUT_TOKENS, model, read - heard - cached_text),
+            Use(Meter.LLM_CACHED_TOKENS, model, cached_text),
+            Use(Meter.LLM_OUTPUT_TOKENS, model, written - said),
+            Use(Meter.LLM_AUDIO_INPUT_TOKENS, model, heard - cached_heard),
+            Use(Meter.LLM_AUDIO_CACHED_TOKENS, model, cached_heard),
+            Use(Meter.LLM_AUDIO_OUTPUT_TOKENS, model, said),
+        ]
+    return [use for use in uses if use.amount > 0]
+
+
+def _amount(table: Event, key: str) -> float:
+    given = table.get(key)
+    believable = isinstance(given, int | float) and 0 <= given <= MOST_USED
+    return float(given) if believable else 0.0  # type: ignore[arg-type]
+
+
+def _details(table: Event, key: str) -> Event:
+    given = table.get(key)
+    return given if isinstance(given, dict) else {}
 
 
 def trouble_of(error: object, otherwise: Cause = Cause.BAD_REQUEST) -> ProviderError:

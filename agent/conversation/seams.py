@@ -35,15 +35,18 @@ class Recogniser(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What an answer cost."""
+    """What an answer cost, as the provider says."""
 
     read: int
+    """All of them, whether or not from a cache."""
     written: int
     cached: int = 0
+    """Of those that were read."""
 
 
 Thought = str | Sequence[FunctionCallFromLLM] | Tokens
-"""A piece of text, the tools that the model wants used (last), or the cost."""
+"""A piece of text, the tools that the model wants used, or the cost so far: what was
+told last counts."""
 
 
 class Mind(Protocol):

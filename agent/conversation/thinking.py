@@ -12,6 +12,7 @@ from loguru import logger
 from pipecat.frames.frames import (
     Frame,
     FunctionCallFromLLM,
+    InterruptionFrame,
     LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
@@ -24,6 +25,7 @@ from pipecat.services.settings import LLMSettings
 
 from .errors import Cause, ProviderError
 from .guess import Guess
+from .script import Script
 from .seams import Mind, Thought, Tokens
 from .standing import Standing
 
@@ -53,11 +55,11 @@ class Thinking(LLMService[Any]):
         filler: str,
         tool_deadline: float = 15.0,
         on_trouble: Callable[[str, str, ProviderError], None] = lambda *_: None,
-        on_tokens: Callable[[str, Tokens], None] = lambda *_: None,
         on_answer: Callable[[bool], None] = lambda _: None,
+        script: Script | None = None,
     ) -> None:
         """`filler`: said before an answer begins again. `on_answer`: whether there was
-        one."""
+        one. `script`: told what is answered."""
         super().__init__(
             function_call_timeout_secs=tool_deadline,
             settings=LLMSettings(model=minds[0].name, **_UNUSED),
@@ -66,8 +68,8 @@ class Thinking(LLMService[Any]):
         self._standing = standing
         self._filler = filler
         self._on_trouble = on_trouble
-        self._on_tokens = on_tokens
         self._on_answer = on_answer
+        self._script = script or Script("en")
         self.guess: Guess | None = None
 
     def first(self) -> Mind:
@@ -76,9 +78,12 @@ class Thinking(LLMService[Any]):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
+        if isinstance(frame, InterruptionFrame):
+            self._script.cut()
         if not isinstance(frame, LLMContextFrame):
             await self.push_frame(frame, direction)
             return
+        self._script.begin()
         await self.push_frame(LLMFullResponseStartFrame())
         try:
             self._on_answer(await self._answer(frame.context))
@@ -112,10 +117,9 @@ class Thinking(LLMService[Any]):
                     async for thought in thoughts:
                         if isinstance(thought, str):
                             begun = True
+                            self._script.add(thought)
                             await self._push_llm_text(thought)
-                        elif isinstance(thought, Tokens):
-                            self._on_tokens(mind.name, thought)
-                        else:
+                        elif not isinstance(thought, Tokens):
                             calls = thought
                 if not begun and not calls:
                     raise ProviderError(Cause.NONSENSE, "an empty answer")
@@ -140,6 +144,7 @@ class Thinking(LLMService[Any]):
         """What was cut off ends here; the next mind's answer stands by itself."""
         await self.push_frame(LLMFullResponseEndFrame())
         await self.push_frame(TTSSpeakFrame(self._filler, append_to_context=False))
+        self._script.begin()
         await self.push_frame(LLMFullResponseStartFrame())
 
 

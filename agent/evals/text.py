@@ -10,10 +10,10 @@ from loguru import logger
 
 from agent.calls.call import EndReason
 from agent.calls.transcript import ToolUse, Trouble, Turn
+from agent.calls.usage import Use
 from agent.conversation.ears import Ears
 from agent.conversation.pipeline import Conversation, Memory
 from agent.conversation.providers import Providers
-from agent.conversation.seams import Tokens
 from agent.conversation.text import TextAgent
 from agent.conversation.tools.toolbox import Toolbox
 
@@ -132,7 +132,7 @@ class WrittenCall:
     def on_trouble(self, trouble: Trouble) -> None:
         logger.error("{} {}: {}", trouble.stage, trouble.provider, trouble.detail)
 
-    def on_tokens(self, model: str, tokens: Tokens) -> None:
+    def on_use(self, use: Use) -> None:
         pass
 
     async def part(self, reason: EndReason, farewell: str, detail: str = "") -> None:

@@ -80,10 +80,32 @@ loop_lag_seconds = Histogram(
     "offhook_loop_lag_seconds", "How late the event loop is.", buckets=_LOOP_LAG
 )
 
+facts_behind = Gauge(
+    "offhook_facts_behind", "Facts of calls that are not in the database yet."
+)
+journal_errors = Counter(
+    "offhook_journal_errors",
+    "What the journal met: a disk or a database that did not work, a rejected fact.",
+    ["kind"],
+)
+
 recordings = Counter(
     "offhook_recordings",
     "Tracks stored; failed attempts, which are tried again; tracks given up.",
     ["track", "result"],
+)
+webhook_deliveries = Counter(
+    "offhook_webhook_deliveries",
+    "Tries to tell a webhook of an event; after failed ones it is tried again.",
+    ["outcome"],
+)
+webhook_deliveries_waiting = Gauge(
+    "offhook_webhook_deliveries_waiting", "Events that webhooks are still to be told."
+)
+webhook_seconds = Histogram(
+    "offhook_webhook_seconds",
+    "What a webhook's receiver took to answer.",
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 15),
 )
 local_restarts = Counter(
     "offhook_local_restarts", "Restarts of a local model server.", ["server"]
@@ -94,6 +116,10 @@ for _reason in EndReason:
     calls.labels(_reason.value)
 for _why in ("late", "down"):
     noise_fallbacks.labels(_why)
+for _kind in ("disk", "database", "rejected"):
+    journal_errors.labels(_kind)
 for _track in Track:
     for _result in ("stored", "failed", "rejected"):
         recordings.labels(_track.value, _result)
+for _outcome in ("delivered", "failed", "dead", "gone"):
+    webhook_deliveries.labels(_outcome)

@@ -1,4 +1,7 @@
-"""What was done that cannot be undone: when, by whom, and why. Only ever added to."""
+"""What was done that cannot be undone, or lets others do things: when, by whom, why.
+
+Only ever added to.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,6 +9,8 @@ from enum import StrEnum
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from agent.calls.customer import DEFAULT
 
 from .database import Database
 from .tables import AuditRow
@@ -18,6 +23,16 @@ class Act(StrEnum):
     """The stores have deleted everything too."""
     EXPIRE = "expire"
     EXPIRED = "expired"
+    KEY_CREATED = "key_created"
+    KEY_REVOKED = "key_revoked"
+    CUSTOMER_ADDED = "customer_added"
+    AI_CHANGED = "ai_changed"
+    AI_DELETED = "ai_deleted"
+    NUMBER_CHANGED = "number_changed"
+    NUMBER_DELETED = "number_deleted"
+    WEBHOOK_CHANGED = "webhook_changed"
+    WEBHOOK_DELETED = "webhook_deleted"
+    CALL_HUNG_UP = "call_hung_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +40,11 @@ class Deed:
     at: datetime
     who: str
     act: Act
-    call_id: str
-    why: str
+    call_id: str = ""
+    why: str = ""
+    customer: str = DEFAULT
+    subject: str = ""
+    """What else but a call it was done to: `ai/desk`, `key/key_17`."""
 
 
 def note(session: AsyncSession, deed: Deed) -> None:
@@ -38,6 +56,8 @@ def note(session: AsyncSession, deed: Deed) -> None:
             deed=deed.act.value,
             call_id=deed.call_id,
             why=deed.why,
+            customer=deed.customer,
+            subject=deed.subject,
         )
     )
 
@@ -51,5 +71,14 @@ async def deeds(database: Database, call_id: str) -> tuple[Deed, ...]:
             select(AuditRow).where(AuditRow.call_id == call_id).order_by(AuditRow.id)
         )
         return tuple(
-            Deed(row.at, row.who, Act(row.deed), row.call_id, row.why) for row in rows
+            Deed(
+                at=row.at,
+                who=row.who,
+                act=Act(row.deed),
+                call_id=row.call_id,
+                why=row.why,
+                customer=row.customer,
+                subject=row.subject,
+            )
+            for row in rows
         )

@@ -1,23 +1,267 @@
-"""Calls as they happen, kept: their beginning, turns, tool uses, troubles, end.
+"""Calls, kept: what facts become in the database, and how it is read again.
 
-Every method is one short transaction, and raises StorageError if it fails.
+`record` is part of a transaction that its caller began: see journal.py. Reading is a
+short transaction each, and raises StorageError if it fails.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from agent.calls.call import Call, CallEnd, Direction, EndReason
+from agent.calls.call import Call, CallEnd, Direction, EndReason, HangupCause
+from agent.calls.event import Event, EventType
+from agent.calls.facts import (
+    CallAnswered,
+    CallBegan,
+    CallEnded,
+    CauseTold,
+    Fact,
+    ToolUsed,
+    TroubleMet,
+    TurnTaken,
+    Used,
+    VariablesKept,
+)
 from agent.calls.record import CallRecord, ListedCall
 from agent.calls.transcript import Speaker, ToolUse, Trouble, Turn
+from agent.calls.usage import Meter, Use
 
+from . import telling
 from .database import Database
-from .errors import StorageError
+from .events import emit
 from .ledger import recording
-from .tables import CallRow, RecordingRow, ToolUseRow, TroubleRow, TurnRow, storable
+from .retention import is_erased
+from .tables import (
+    CallRow,
+    RecordingRow,
+    ToolUseRow,
+    TroubleRow,
+    TurnRow,
+    UsageRow,
+    storable,
+)
+
+_Numbered = TurnRow | ToolUseRow | TroubleRow
+
+
+class UnfitFact(Exception):
+    """It is of no call that is known, or begins one that is there already."""
+
+
+def call_of(fact: Fact) -> str:
+    """Its id."""
+    return fact.call.id if isinstance(fact, CallBegan) else fact.call_id
+
+
+async def apply(session: AsyncSession, fact: Fact, agent: str, now: datetime) -> None:
+    """Keeps a fact and tells of it. Raises as `record` does."""
+    await emit(session, await record(session, fact, agent), now)
+
+
+async def record(session: AsyncSession, fact: Fact, agent: str) -> Sequence[Event]:
+    """Keeps a fact; returns what is to be emitted in the same transaction.
+
+    Of a call that was erased nothing is kept. Raises UnfitFact before anything is
+    written, so that the transaction can go on."""
+    call_id = call_of(fact)
+    known = await _known(session, call_id)
+    if known.erased:
+        return ()
+    call = known.row
+    if isinstance(fact, CallBegan):
+        if call is not None:
+            raise UnfitFact(f"there is a call {call_id!r} already")
+        known.row = _row(fact.call, agent)
+        session.add(known.row)
+        await session.flush()
+        return _began(known.row)
+    if call is None:
+        raise UnfitFact(f"there is no call {call_id!r}")
+    match fact:
+        case CallAnswered():
+            return _answer(call, fact)
+        case TurnTaken(_, turn):
+            number = await _next(session, known, TurnRow)
+            session.add(_turn_row(call_id, number, turn))
+            return (telling.call_transcribing(call, number, turn),)
+        case ToolUsed(_, use):
+            number = await _next(session, known, ToolUseRow)
+            session.add(_tool_use_row(call_id, number, use))
+            return (telling.tool_called(call, number, use),)
+        case TroubleMet(_, trouble):
+            number = await _next(session, known, TroubleRow)
+            session.add(_trouble_row(call_id, number, trouble))
+            return (telling.call_troubled(call, number, trouble),)
+        case VariablesKept(_, variables):
+            call.variables = _storable(variables)
+            return ()
+        case Used(_, uses):
+            await _sum_up(session, call, uses)
+            return ()
+        case CallEnded(_, end):
+            return await end_call(session, call, end)
+        case CauseTold(_, cause):
+            call.q850, call.sip = cause.q850, cause.sip
+            return ()
+        case _:
+            assert_never(fact)
+
+
+async def end_call(
+    session: AsyncSession, call: CallRow, end: CallEnd
+) -> Sequence[Event]:
+    """The first end stays, but for one that was only supposed."""
+    corrected = call.end_reason == EndReason.AGENT_DIED
+    if call.ended_at is not None and (
+        not corrected or end.reason is EndReason.AGENT_DIED
+    ):
+        return ()
+    call.ended_at = end.ended_at
+    call.end_reason = end.reason.value
+    call.end_detail = end.detail
+    uses = await _uses(session, call.id)
+    return (telling.call_hungup(call, end, uses, corrected=corrected),)
+
+
+@dataclass(slots=True)
+class _Known:
+    """Of a call, within one transaction: asked once, and not for each fact."""
+
+    call_id: str
+    erased: bool
+    row: CallRow | None
+    last: dict[type[_Numbered], int]
+    """The number of the last of each kind."""
+
+
+async def _known(session: AsyncSession, call_id: str) -> _Known:
+    known: _Known | None = session.info.get(call_id)
+    if known is None:
+        erased = await is_erased(session, call_id)
+        known = _Known(call_id, erased, await session.get(CallRow, call_id), {})
+        session.info[call_id] = known
+    return known
+
+
+async def _next(session: AsyncSession, known: _Known, kind: type[_Numbered]) -> int:
+    """The number of what is written down next of its kind."""
+    last = known.last.get(kind)
+    if last is None:
+        query = select(func.max(kind.number)).where(kind.call_id == known.call_id)
+        last = await session.scalar(query) or 0
+    known.last[kind] = last + 1
+    return last + 1
+
+
+def _row(call: Call, agent: str) -> CallRow:
+    return CallRow(
+        id=call.id,
+        caller=call.caller,
+        called=call.called,
+        direction=call.direction.value,
+        ai=call.ai,
+        ai_version=call.ai_version,
+        customer=call.customer,
+        agent=agent,
+        started_at=call.started_at,
+        answered_at=call.answered_at,
+        channel_id=call.channel_id,
+        codec=call.codec,
+        dialect=call.dialect,
+        end_detail="",
+        variables=_storable(call.variables),
+        cost=0.0,
+    )
+
+
+def _began(call: CallRow) -> Sequence[Event]:
+    types = [EventType.CALL_CREATED]
+    if call.direction == Direction.INBOUND:
+        types.append(EventType.CALL_RINGING)
+    return [telling.call_began(call, type) for type in types]
+
+
+def _answer(call: CallRow, fact: CallAnswered) -> Sequence[Event]:
+    if call.answered_at is not None:
+        return ()
+    call.answered_at = fact.at
+    call.channel_id = fact.channel_id
+    call.codec = fact.codec
+    call.dialect = fact.dialect
+    return (telling.call_answered(call, fact.at),)
+
+
+def _turn_row(call_id: str, number: int, turn: Turn) -> TurnRow:
+    return TurnRow(
+        call_id=call_id,
+        number=number,
+        speaker=turn.speaker.value,
+        text=turn.text,
+        spoken=turn.spoken,
+        started_at=turn.started_at,
+        ended_at=turn.ended_at,
+        interrupted=turn.interrupted,
+        latency={storable(part): seconds for part, seconds in turn.latency.items()},
+    )
+
+
+def _tool_use_row(call_id: str, number: int, use: ToolUse) -> ToolUseRow:
+    return ToolUseRow(
+        call_id=call_id,
+        number=number,
+        name=use.name,
+        arguments=use.arguments,
+        result=use.result,
+        started_at=use.started_at,
+        milliseconds=use.milliseconds,
+        failed=use.failed,
+        refused=use.refused,
+    )
+
+
+def _trouble_row(call_id: str, number: int, trouble: Trouble) -> TroubleRow:
+    return TroubleRow(
+        call_id=call_id,
+        number=number,
+        stage=trouble.stage,
+        provider=trouble.provider,
+        cause=trouble.cause,
+        detail=trouble.detail,
+        at=trouble.at,
+        remedy=trouble.remedy,
+    )
+
+
+async def _sum_up(session: AsyncSession, call: CallRow, uses: Iterable[Use]) -> None:
+    for use in uses:
+        key = (call.id, use.meter.value, storable(use.model))
+        row = await session.get(UsageRow, key)
+        if row is None:
+            session.add(
+                UsageRow(
+                    call_id=call.id,
+                    meter=use.meter.value,
+                    model=key[2],
+                    amount=use.amount,
+                    cost=use.cost,
+                    customer=call.customer,
+                    ai=call.ai,
+                    at=call.started_at,
+                )
+            )
+        else:
+            row.amount += use.amount
+            row.cost = _sum(row.cost, use.cost)
+        call.cost = _sum(call.cost, use.cost)
+        await session.flush()
+
+
+def _sum(cost: float | None, more: float | None) -> float | None:
+    return None if cost is None or more is None else cost + more
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,99 +283,13 @@ class Calls:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def begin(self, call: Call) -> None:
-        async with self._database.session(f"begin call {call.id!r}") as session:
-            if await session.get(CallRow, call.id) is not None:
-                raise StorageError(f"there is a call {call.id!r} already")
-            session.add(
-                CallRow(
-                    id=call.id,
-                    caller=call.caller,
-                    called=call.called,
-                    direction=call.direction.value,
-                    ai=call.ai,
-                    started_at=call.started_at,
-                    channel_id=call.channel_id,
-                    codec=call.codec,
-                    dialect=call.dialect,
-                    end_detail="",
-                    variables=_storable(call.variables),
-                )
-            )
-
-    async def add_turn(self, call_id: str, turn: Turn) -> None:
-        async with self._database.session(f"add a turn to {call_id!r}") as session:
-            await _row(session, call_id)
-            number = await _next(session, TurnRow, call_id)
-            session.add(
-                TurnRow(
-                    call_id=call_id,
-                    number=number,
-                    speaker=turn.speaker.value,
-                    text=turn.text,
-                    started_at=turn.started_at,
-                    ended_at=turn.ended_at,
-                    interrupted=turn.interrupted,
-                    latency=dict(turn.latency),
-                )
-            )
-
-    async def add_tool_use(self, call_id: str, use: ToolUse) -> None:
-        async with self._database.session(f"add a tool use to {call_id!r}") as session:
-            await _row(session, call_id)
-            number = await _next(session, ToolUseRow, call_id)
-            session.add(
-                ToolUseRow(
-                    call_id=call_id,
-                    number=number,
-                    name=use.name,
-                    arguments=use.arguments,
-                    result=use.result,
-                    started_at=use.started_at,
-                    milliseconds=use.milliseconds,
-                    failed=use.failed,
-                    refused=use.refused,
-                )
-            )
-
-    async def add_trouble(self, call_id: str, trouble: Trouble) -> None:
-        async with self._database.session(f"add a trouble to {call_id!r}") as session:
-            await _row(session, call_id)
-            number = await _next(session, TroubleRow, call_id)
-            session.add(
-                TroubleRow(
-                    call_id=call_id,
-                    number=number,
-                    stage=trouble.stage,
-                    provider=trouble.provider,
-                    cause=trouble.cause,
-                    detail=trouble.detail,
-                    at=trouble.at,
-                    remedy=trouble.remedy,
-                )
-            )
-
-    async def keep_variables(self, call_id: str, variables: Mapping[str, str]) -> None:
-        """In place of those that were kept before."""
-        async with self._database.session(f"keep variables of {call_id!r}") as session:
-            row = await _row(session, call_id)
-            row.variables = _storable(variables)
-
-    async def end(self, call_id: str, end: CallEnd) -> None:
-        """The first end stays: ending a call that is over changes nothing."""
-        async with self._database.session(f"end call {call_id!r}") as session:
-            row = await _row(session, call_id)
-            if row.ended_at is None:
-                row.ended_at = end.ended_at
-                row.end_reason = end.reason.value
-                row.end_detail = end.detail
-
-    async def get(self, call_id: str) -> CallRecord | None:
+    async def get(self, call_id: str, customer: str | None = None) -> CallRecord | None:
+        """None: there is no such call, or it is another customer's."""
         async with self._database.session(
             f"read call {call_id!r}", read_only=True
         ) as session:
             row = await session.get(CallRow, call_id)
-            if row is None:
+            if row is None or customer not in (None, row.customer):
                 return None
             turns = await session.scalars(
                 select(TurnRow)
@@ -160,6 +318,9 @@ class Calls:
                 tool_uses=tuple(_tool_use(use) for use in tool_uses),
                 troubles=tuple(_trouble(trouble) for trouble in troubles),
                 recordings=tuple(recording(row) for row in recordings),
+                uses=await _uses(session, call_id),
+                cause=_cause(row),
+                cost=row.cost,
                 variables=row.variables,
             )
 
@@ -168,62 +329,61 @@ class Calls:
         limit: int,
         before: Cursor | None = None,
         *,
+        customer: str | None = None,
         ai: str | None = None,
+        direction: Direction | None = None,
+        number: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        end_reason: EndReason | None = None,
         ended: bool | None = None,
     ) -> CallPage:
-        """At most `limit` calls, newest first; `before` is an earlier page's `next`."""
+        """At most `limit` calls, newest first; `before` is an earlier page's `next`.
+
+        Of those that began at `since` or later, and before `until`; `number` is the
+        caller's or the one that was called."""
         query = select(CallRow).order_by(CallRow.started_at.desc(), CallRow.id.desc())
         if before is not None:
             query = query.where(
                 tuple_(CallRow.started_at, CallRow.id)
                 < (before.started_at, before.call_id)
             )
+        if customer is not None:
+            query = query.where(CallRow.customer == customer)
         if ai is not None:
             query = query.where(CallRow.ai == ai)
+        if direction is not None:
+            query = query.where(CallRow.direction == direction.value)
+        if number is not None:
+            query = query.where(or_(CallRow.caller == number, CallRow.called == number))
+        if since is not None:
+            query = query.where(CallRow.started_at >= since)
+        if until is not None:
+            query = query.where(CallRow.started_at < until)
+        if end_reason is not None:
+            query = query.where(CallRow.end_reason == end_reason.value)
         if ended is not None:
             over = CallRow.ended_at.is_not(None)
             query = query.where(over if ended else ~over)
         async with self._database.session("list calls", read_only=True) as session:
             rows = (await session.scalars(query.limit(limit + 1))).all()
-        calls = tuple(ListedCall(_call(row), _end(row)) for row in rows[:limit])
+        calls = tuple(
+            ListedCall(_call(row), _end(row), _cause(row), row.cost)
+            for row in rows[:limit]
+        )
         if len(rows) <= limit:
             return CallPage(calls, None)
         last = calls[-1].call
         return CallPage(calls, Cursor(last.started_at, last.id))
 
-    async def abandon_open(self, detail: str, now: datetime) -> int:
-        """At start-up: ends what a process that died left open. Returns how many."""
-        async with self._database.session("end abandoned calls") as session:
-            abandoned = await session.execute(
-                update(CallRow)
-                .where(CallRow.ended_at.is_(None))
-                .values(
-                    ended_at=now,
-                    end_reason=EndReason.AGENT_FAILED.value,
-                    end_detail=detail,
-                )
-                .returning(CallRow.id)
-            )
-            return len(abandoned.all())
 
-
-async def _next(
-    session: AsyncSession,
-    row: type[TurnRow] | type[ToolUseRow] | type[TroubleRow],
-    call_id: str,
-) -> int:
-    """The number of what is written down next of its kind."""
-    last = func.coalesce(func.max(row.number), 0)
-    number = await session.scalar(select(last + 1).where(row.call_id == call_id))
-    assert number is not None
-    return number
-
-
-async def _row(session: AsyncSession, call_id: str) -> CallRow:
-    row = await session.get(CallRow, call_id)
-    if row is None:
-        raise StorageError(f"there is no call {call_id!r}")
-    return row
+async def _uses(session: AsyncSession, call_id: str) -> tuple[Use, ...]:
+    rows = await session.scalars(
+        select(UsageRow)
+        .where(UsageRow.call_id == call_id)
+        .order_by(UsageRow.meter, UsageRow.model)
+    )
+    return tuple(Use(Meter(row.meter), row.model, row.amount, row.cost) for row in rows)
 
 
 def _storable(variables: Mapping[str, str]) -> dict[str, str]:
@@ -241,6 +401,9 @@ def _call(row: CallRow) -> Call:
         channel_id=row.channel_id,
         codec=row.codec,
         dialect=row.dialect,
+        customer=row.customer,
+        ai_version=row.ai_version,
+        answered_at=row.answered_at,
     )
 
 
@@ -248,6 +411,10 @@ def _end(row: CallRow) -> CallEnd | None:
     if row.ended_at is None or row.end_reason is None:
         return None
     return CallEnd(EndReason(row.end_reason), row.ended_at, row.end_detail)
+
+
+def _cause(row: CallRow) -> HangupCause | None:
+    return None if row.q850 is None else HangupCause(row.q850, row.sip or 0)
 
 
 def _turn(row: TurnRow) -> Turn:
@@ -258,6 +425,7 @@ def _turn(row: TurnRow) -> Turn:
         ended_at=row.ended_at,
         interrupted=row.interrupted,
         latency=row.latency,
+        spoken=row.spoken,
     )
 
 

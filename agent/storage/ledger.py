@@ -4,17 +4,21 @@ The spool is what work is done by. This is what everybody else reads, so it may 
 behind, and never ahead: STORED is written once the store has it.
 """
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Protocol
 
 from agent.calls.alignment import gaps
+from agent.calls.customer import DEFAULT
 from agent.calls.record import Gap, Recording, RecordingState, Track
 
+from . import telling
 from .database import Database
+from .events import emit
 from .retention import GONE, is_erased
 from .tables import CallRow, RecordingRow
 
-"""These stay as they are, whatever turns up of them."""
+_TOLD = (RecordingState.STORED, RecordingState.REJECTED)
 
 
 class Ledger(Protocol):
@@ -28,8 +32,15 @@ class Ledger(Protocol):
 
 
 class DatabaseLedger:
-    def __init__(self, database: Database) -> None:
+    """Tells of each track once, when it is stored or never will be."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._database = database
+        self._clock = clock
 
     async def look_up(self, call_id: str, track: Track) -> Recording | None:
         async with self._database.session(
@@ -58,6 +69,7 @@ class DatabaseLedger:
                 return False
             elif row.state == RecordingState.STORED:
                 return True
+            news = recording.state in _TOLD and row.state != recording.state
             row.state = recording.state.value
             row.store = recording.store
             row.key = recording.key
@@ -77,6 +89,11 @@ class DatabaseLedger:
             stored = recording.state is RecordingState.STORED
             if stored and call is not None and recording.closed_at is not None:
                 row.gaps = _gaps(recording.seconds, recording.closed_at, call)
+            if news:
+                customer = DEFAULT if call is None else call.customer
+                now = self._clock()
+                told = telling.call_recording(recording, call, customer, now)
+                await emit(session, [told], now)
             return True
 
 

@@ -167,10 +167,6 @@ class Missing:
     def _on_disk(self, call_id: str, call: CallRow | None) -> Verdict | None:
         """Blocks."""
         for path, job in self._jobs(call_id):
-            if job.last_error:
-                return _failing(
-                    call_id, job.last_error, job.closed_at, job.not_before, str(path)
-                )
             return Verdict(
                 call_id,
                 Cause.WAITING,

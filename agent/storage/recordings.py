@@ -2,15 +2,22 @@
 
 For each track: copy, verify, row, then delete the original; the job goes last. Each
 step can be repeated, so a process killed anywhere loses nothing and doubles nothing.
-Runs in the agent, or beside Asterisk as `offhook upload`.
+Here is one try of one recording; jobs/uploads.py tries until there is nothing left.
 """
 
 import asyncio
-import functools
 import hashlib
 import os
+import random
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -29,15 +36,15 @@ from .errors import StorageError
 from .files import BadFile, open_plainly, still_written
 from .ledger import Ledger
 from .retention import GONE
-from .spool import SUFFIXES, Job, Spool, orphans
+from .spool import SUFFIXES, Job, JobError, Spool, orphans
 from .stores import FolderStore, Kept, S3Config, Sound, Store, StoreError
 from .wav import Measured, Unfinished, measure, repair
 
-_AT_ONCE = 4
+AT_ONCE = 4
 """Recordings that are on their way to the store."""
-_LOOK_EVERY = 2.0
-"""Seconds between two looks into the spool."""
-_SWEEP_EVERY = timedelta(minutes=3)
+LOOK_EVERY = 2.0
+"""Seconds between two looks into the spool, or at who has it."""
+_LONGEST_PAUSE = timedelta(minutes=5)
 _ORPHAN = timedelta(minutes=5)
 """So long nothing was written, and there is no job: nobody will leave one."""
 _NEVER_COMES = timedelta(days=1)
@@ -74,6 +81,36 @@ class NotYet(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """Of one try."""
+
+    next_try: datetime | None = None
+    """None: the job is done, and gone."""
+    error: str = ""
+    """What failed, if anything did: it may be that the others would fail as well."""
+
+
+def pause_after(attempts: int, share: float) -> timedelta:
+    """`share` of half of it, 0 to 1, is jitter: what failed together is not tried
+    again together."""
+    pause = min(timedelta(seconds=2 ** min(attempts, 10)), _LONGEST_PAUSE)
+    return pause * (0.5 + share / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    job: Job
+    attempt: int
+    """How many there were before it."""
+    now: datetime
+    next: datetime | None
+    """When it is tried again, should it fail."""
+
+
+_Problem = tuple[Track, RecordingState, str]
+
+
+@dataclass(frozen=True, slots=True)
 class _Taken:
     measured: Measured
     kept: Kept
@@ -97,41 +134,52 @@ class Recordings:
         self._ledger = ledger
         self._store = make_store(config)
         self._on_stored = on_stored
-        self._busy: dict[str, asyncio.Task[None]] = {}
-        self._swept: datetime | None = None
         # Of its own: a store that hangs must not keep anybody else's work waiting.
-        self._threads = ThreadPoolExecutor(_AT_ONCE, "recordings", _calls_come_first)
+        self._threads = ThreadPoolExecutor(AT_ONCE, "recordings", _calls_come_first)
 
-    async def run(self, clock: Callable[[], datetime]) -> None:
-        """Until it is cancelled."""
+    @property
+    def spool(self) -> Path:
+        return self._spool.folder
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Waits until no other process looks after this spool; then none will."""
         said = ""
-        while True:
+        lock = None
+        while lock is None:
             try:
-                async with self._alone() as alone:
-                    while alone:
-                        await self._look(clock())
-                        said = ""
-            except StorageError as error:
+                lock = await asyncio.to_thread(self._spool.lock)
+            except OSError as error:
                 if str(error) != said:
-                    logger.error("[REC] {}", error)
+                    logger.error("[REC] cannot use the spool: {}", error)
                 said = str(error)
-            await asyncio.sleep(_LOOK_EVERY)
+            if lock is None:
+                await asyncio.sleep(LOOK_EVERY)
+        logger.info("[REC] looks after {}", self._spool.folder)
+        try:
+            yield
+        finally:
+            os.close(lock)
 
-    async def collect(self, now: datetime) -> None:
-        """One pass over all that is due; what fails is noted and tried later.
-
-        Raises StorageError if the spool itself cannot be used.
-        """
-        async with self._alone() as alone:
-            if not alone:
-                return
-            jobs = await self._due(now)
-            await asyncio.gather(*(self._tend(job, now) for job in jobs))
+    async def inbox(self, busy: Collection[str] = ()) -> tuple[Job, ...]:
+        """The jobs, the oldest first, but for recordings that are `busy`; what is no
+        job is put aside. Raises StorageError."""
+        try:
+            inbox = await asyncio.to_thread(self._spool.inbox, frozenset(busy))
+        except OSError as error:
+            raise StorageError(f"cannot use the spool: {error}") from error
+        for path, reason in inbox.broken:
+            try:
+                await asyncio.to_thread(self._spool.reject, path, reason)
+                logger.error("[REC] {} is moved to rejected: {}", path, reason)
+            except OSError as error:
+                logger.debug("[REC] {} cannot be moved to rejected: {}", path, error)
+        return inbox.jobs
 
     async def sweep(self, now: datetime) -> None:
         """Leaves jobs for recordings that nobody left one for.
 
-        Asterisk was killed, or could not run its hook.
+        Asterisk was killed, or could not run its hook. Raises StorageError.
         """
         try:
             found = await asyncio.to_thread(self._found, now - _ORPHAN)
@@ -143,167 +191,145 @@ class Recordings:
     def _found(self, before: datetime) -> Sequence[Job]:
         return [job for job in orphans(self._monitor, before) if self._spool.add(job)]
 
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[bool]:
-        """False: another process looks after this spool."""
-        try:
-            lock = await asyncio.to_thread(self._spool.lock)
-        except OSError as error:
-            raise StorageError(f"cannot use the spool: {error}") from error
-        if lock is None:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            for task in self._busy.values():
-                task.cancel()
-            os.close(lock)
+    async def collect(self, now: datetime, busy: Collection[str] = ()) -> None:
+        """Tries each job once, one after the other, as long as not all of them fail.
 
-    async def _look(self, now: datetime) -> None:
-        """Starts what is due while there is room, and waits until there may be more."""
-        if self._swept is None or now - self._swept >= _SWEEP_EVERY:
-            self._swept = now
+        For when nobody can keep count of the tries. Raises StorageError.
+        """
+        in_vain = 0
+        for job in await self.inbox(busy):
+            outcome = await self.tend(job.recording, 0, now)
+            in_vain = in_vain + 1 if outcome.error else 0
+            if in_vain == AT_ONCE:
+                break
+
+    async def tend(self, recording: str, attempt: int, now: datetime) -> Outcome:
+        """One try: everything of its job, as far as it can be brought now."""
+        again = now + pause_after(attempt, random.random())
+        try:
+            job = await asyncio.to_thread(self._spool.find, recording)
+            if job is None:
+                return Outcome()
+            return await self._tend(_Try(job, attempt, now, again))
+        except JobError:
+            # The next look into the spool puts it aside.
+            return Outcome()
+        except OSError as error:
+            logger.error("[REC] call {}: cannot note it: {}", recording, error)
+            return Outcome(again, str(error))
+
+    async def _tend(self, this: _Try) -> Outcome:
+        problems: list[_Problem] = []
+        for track in Track:
             try:
-                await self.sweep(now)
-            except StorageError as error:
-                # Those that have a job are found without it.
-                logger.error("[REC] {}", error)
-        jobs = await self._due(now)
-        for job in jobs[: _AT_ONCE - len(self._busy)]:
-            task = asyncio.create_task(self._tend(job, now))
-            self._busy[job.recording] = task
-            task.add_done_callback(functools.partial(self._ended, job.recording))
-        if len(self._busy) < _AT_ONCE:
-            await asyncio.sleep(_LOOK_EVERY)
-        else:
-            await asyncio.wait(self._busy.values(), return_when=asyncio.FIRST_COMPLETED)
-
-    def _ended(self, recording: str, task: asyncio.Task[None]) -> None:
-        del self._busy[recording]
-        if not task.cancelled() and (error := task.exception()):
-            logger.opt(exception=error).error("[REC] {}: {!r}", recording, error)
-
-    async def _due(self, now: datetime) -> tuple[Job, ...]:
+                await self._keep_or_reject(this, track)
+            except NotYet as error:
+                problems.append((track, RecordingState.WAITING, str(error)))
+            except Exception as error:  # noqa: BLE001  # one bad track must not stop the others
+                problems.append((track, RecordingState.FAILING, str(error)))
+                metrics.recordings.labels(track.value, "failed").inc()
+                if isinstance(error, (StoreError, StorageError)):
+                    # The others would wait for the same store, or database.
+                    break
+        if not problems:
+            await asyncio.to_thread(self._spool.done, this.job)
+            return Outcome()
+        said = "; ".join(f"{track.value}: {problem}" for track, _, problem in problems)
+        logger.warning("[REC] call {}: {}; again at {}", this.job.call, said, this.next)
         try:
-            due = await asyncio.to_thread(self._spool.due, now, frozenset(self._busy))
-        except OSError as error:
-            raise StorageError(f"cannot use the spool: {error}") from error
-        for path, reason in due.broken:
-            try:
-                await asyncio.to_thread(self._spool.reject, path, reason)
-                logger.error("[REC] {} is moved to rejected: {}", path, reason)
-            except OSError as error:
-                logger.debug("[REC] {} cannot be moved to rejected: {}", path, error)
-        return due.jobs
+            for track, state, problem in problems:
+                told = self._told(this, track, state, problem, this.attempt + 1)
+                await self._ledger.note(told)
+        except StorageError as unknown:
+            # The log says it as well, and nothing is stored before that is mended.
+            logger.debug("[REC] call {}: nobody is told: {}", this.job.call, unknown)
+        failed = any(state is RecordingState.FAILING for _, state, _ in problems)
+        return Outcome(this.next, said if failed else "")
 
-    async def _tend(self, job: Job, now: datetime) -> None:
-        """One job, as far as it can be brought now."""
-        problems: list[tuple[Track, RecordingState, str]] = []
-        try:
-            for track in Track:
-                try:
-                    await self._keep_or_reject(job, track, now)
-                except NotYet as error:
-                    problems.append((track, RecordingState.WAITING, str(error)))
-                except Exception as error:  # noqa: BLE001  # one bad upload must not stop the others
-                    problems.append((track, RecordingState.FAILING, str(error)))
-                    metrics.recordings.labels(track.value, "failed").inc()
-                    if isinstance(error, (StoreError, StorageError)):
-                        # The others would wait for the same store, or database.
-                        break
-            if problems:
-                await self._postpone(job, problems, now)
-            else:
-                await asyncio.to_thread(self._spool.done, job)
-        except OSError as error:
-            logger.error("[REC] call {}: cannot note it: {}", job.call, error)
-
-    async def _postpone(
-        self,
-        job: Job,
-        problems: Sequence[tuple[Track, RecordingState, str]],
-        now: datetime,
+    async def hold_back(
+        self, job: Job, attempts: int, error: str, now: datetime, until: datetime
     ) -> None:
-        said = "; ".join(f"{track.value}: {error}" for track, _, error in problems)
-        job = await asyncio.to_thread(self._spool.postpone, job, said, now)
-        logger.warning("[REC] call {}: {}; again at {}", job.call, said, job.not_before)
-        for track, state, error in problems:
-            try:
-                await self._ledger.note(self._told(job, track, state, error, now))
-            except StorageError as unknown:
-                # The job says it as well, and nothing is stored before that is mended.
-                logger.debug("[REC] call {}: nobody can be told: {}", job.call, unknown)
+        """Tells that it is not tried now, for the others fail. Raises StorageError."""
+        said = f"not tried while others fail: {error}"
+        logger.warning("[REC] call {}: {}; again at {}", job.call, said, until)
+        this = _Try(job, attempts, now, next=None)
+        told = self._told(this, Track.MIX, RecordingState.FAILING, said, attempts)
+        await self._ledger.note(told)
 
-    async def _keep_or_reject(self, job: Job, track: Track, now: datetime) -> None:
-        source = self._source(job, track)
+    async def _keep_or_reject(self, this: _Try, track: Track) -> None:
+        source = self._source(this.job, track)
         try:
-            await self._keep(job, track, now)
+            await self._keep(this, track)
             return
         except BadFile as error:
             reason = str(error)
             worth_keeping = not isinstance(error, NothingRecorded)
-        told = self._told(job, track, RecordingState.REJECTED, reason, now)
+        told = self._told(this, track, RecordingState.REJECTED, reason, this.attempt)
         await self._ledger.note(told)
         if worth_keeping:
             await asyncio.to_thread(self._spool.reject, source, reason)
         else:
             await asyncio.to_thread(source.unlink, missing_ok=True)
         metrics.recordings.labels(track.value, "rejected").inc()
-        logger.error("[REC] call {}: {} is rejected: {}", job.call, track.value, reason)
+        call = this.job.call
+        logger.error("[REC] call {}: {} is rejected: {}", call, track.value, reason)
 
     def _told(
-        self, job: Job, track: Track, state: RecordingState, error: str, now: datetime
+        self,
+        this: _Try,
+        track: Track,
+        state: RecordingState,
+        error: str,
+        attempts: int,
     ) -> Recording:
         """What there is to say of a track that the store does not have."""
         return Recording(
-            call_id=job.call,
+            call_id=this.job.call,
             track=track,
             store=self._store.name,
             key="",
             bytes=0,
             seconds=0,
             sha256="",
-            created_at=now,
+            created_at=this.now,
             state=state,
             format=self._format.value,
-            closed_at=job.closed_at,
-            attempts=job.attempts,
+            closed_at=this.job.closed_at,
+            attempts=attempts,
             last_error=error,
-            next_try=None if state is RecordingState.REJECTED else job.not_before,
+            next_try=None if state is RecordingState.REJECTED else this.next,
         )
 
     def _source(self, job: Job, track: Track) -> Path:
         return self._monitor / (job.recording + SUFFIXES[track])
 
-    async def _keep(self, job: Job, track: Track, now: datetime) -> None:
-        source = self._source(job, track)
-        known = await self._ledger.look_up(job.call, track)
+    async def _keep(self, this: _Try, track: Track) -> None:
+        source = self._source(this.job, track)
+        known = await self._ledger.look_up(this.job.call, track)
         state = None if known is None else known.state
         try:
             if state in GONE:
                 stored = None
             elif known is not None and state is RecordingState.STORED:
-                await self._in_thread(_compare, source, known, now)
+                await self._in_thread(_compare, source, known, this.now)
                 stored = known
             else:
-                stored = await self._put(job, track, source, now)
+                stored = await self._put(this, track, source)
         except FileNotFoundError as error:
             if state not in (None, RecordingState.WAITING, RecordingState.FAILING):
                 return
-            if now - job.closed_at > _NEVER_COMES:
+            if this.now - this.job.closed_at > _NEVER_COMES:
                 raise BadFile(f"{source} never came") from error
             raise NotYet(f"{source} is not there") from error
         if stored is not None and self._on_stored is not None:
             await self._on_stored(stored)
         await asyncio.to_thread(source.unlink, missing_ok=True)
 
-    async def _put(
-        self, job: Job, track: Track, source: Path, now: datetime
-    ) -> Recording | None:
+    async def _put(self, this: _Try, track: Track, source: Path) -> Recording | None:
         """None: meanwhile somebody has asked that it be erased."""
+        job = this.job
         key = f"{job.closed_at:%Y-%m-%d}/{job.call}/{track.value}"
-        taken = await self._in_thread(self._take, source, key, now)
+        taken = await self._in_thread(self._take, source, key, this.now)
         recording = Recording(
             call_id=job.call,
             track=track,
@@ -312,15 +338,15 @@ class Recordings:
             bytes=taken.kept.bytes,
             seconds=taken.measured.seconds,
             sha256=taken.kept.sha256,
-            created_at=now,
+            created_at=this.now,
             state=RecordingState.STORED,
             format=taken.format.value,
             rate=taken.measured.rate,
             samples=taken.measured.samples,
             source_sha256=taken.measured.sha256,
             closed_at=job.closed_at,
-            stored_at=now,
-            attempts=job.attempts,
+            stored_at=this.now,
+            attempts=this.attempt,
         )
         if not await self._ledger.note(recording):
             await self._in_thread(self._store.delete, recording.key)

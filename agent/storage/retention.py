@@ -2,27 +2,33 @@
 
 A tombstone comes first, then words, audio, and the tombstone's end. It stays for ever:
 an upload of the call that comes later is deleted again. A store that does not answer is
-asked again with every sweep.
+asked again with every sweep. Old events go as well: who was away for that long has
+missed them.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from loguru import logger
 from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from agent.calls.customer import DEFAULT
+from agent.calls.event import EventType
 from agent.calls.record import RecordingState
 
 from .audit import Act, Deed, note
 from .database import Database
 from .errors import StorageError
+from .events import Events
 from .shelves import Shelves
 from .stores import StoreError
 from .tables import (
     CallRow,
+    EventRow,
     RecordingRow,
     TombstoneRow,
     ToolUseRow,
@@ -33,6 +39,13 @@ from .tables import (
 GONE = (RecordingState.ERASED, RecordingState.EXPIRED)
 _AT_ONCE = 100
 """Calls in one look into the database."""
+_WITH_WORDS = (
+    EventType.CALL_TRANSCRIBING,
+    EventType.TOOL_CALLED,
+    EventType.CALL_TROUBLED,
+)
+_WITHOUT_WORDS = ("call", "call_id", "turn", "tool_use", "trouble")
+"""What their data says of the call, and which one of its kind they tell of."""
 _SWEEP_EVERY = 300.0
 """Seconds."""
 
@@ -76,6 +89,7 @@ class Retention:
         shelves: Shelves,
         days: float,
         discard: Callable[[str], None] = _nothing,
+        event_days: float = 30,
     ) -> None:
         """`days` 0: for ever. `discard` deletes what is on its way to the store: that
         of Leftovers. It blocks, and may be called again."""
@@ -83,6 +97,9 @@ class Retention:
         self._shelves = shelves
         self._days = days
         self._discard = discard
+        self._event_days = event_days
+        # An agent that died may have left something there.
+        self._in_log = True
 
     async def run(self, clock: Callable[[], datetime]) -> None:
         """Sweeps until it is cancelled."""
@@ -106,7 +123,9 @@ class Retention:
         """Deletes the words of a call and bars the rest; `finish` deletes that.
 
         Raises UnknownCall or CallIsUp. Again: nothing changes."""
-        return await self._bury(call_id, RecordingState.ERASED, who, why, now)
+        tombstone = await self._bury(call_id, RecordingState.ERASED, who, why, now)
+        await self._empty_log()
+        return tombstone
 
     async def finish(self, call_id: str, now: datetime) -> Tombstone:
         """Deletes the audio of a condemned call. A store's failure is kept in what is
@@ -129,8 +148,13 @@ class Retention:
         """Finishes what was begun, then deletes what is too old."""
         for call_id in await self._unfinished():
             await self.finish(call_id, now)
-        if not self._days:
-            return
+        if self._days:
+            await self._expire(now)
+        if self._event_days:
+            await self._forget_events(now - timedelta(days=self._event_days))
+        await self._empty_log()
+
+    async def _expire(self, now: datetime) -> None:
         before = now - timedelta(days=self._days)
         why = f"older than {self._days:g} days"
         while old := await self._old(before):
@@ -138,17 +162,34 @@ class Retention:
                 await self._bury(call_id, RecordingState.EXPIRED, "retention", why, now)
                 await self.finish(call_id, now)
 
+    async def _forget_events(self, before: datetime) -> None:
+        while await Events(self._database).forget(before):
+            self._in_log = True
+
+    async def _empty_log(self) -> None:
+        """What was deleted is not in the database's log either; as far as possible."""
+        try:
+            if self._in_log:
+                self._in_log = not await self._database.empty_log()
+        except StorageError as error:
+            logger.warning("[REC] {}; tried again later", error)
+
     async def _bury(
         self, call_id: str, state: RecordingState, who: str, why: str, now: datetime
     ) -> Tombstone:
         async with self._database.session(f"erase call {call_id!r}") as session:
+            # Locked, so that of two who ask at once one is told what the other did.
+            call = await session.get(CallRow, call_id, with_for_update=True)
+            recordings = await session.scalars(
+                select(RecordingRow.track)
+                .where(RecordingRow.call_id == call_id)
+                .with_for_update()
+            )
+            known = call is not None or recordings.first() is not None
             there = await session.get(TombstoneRow, call_id)
             if there is not None:
                 return _tombstone(there)
-            call = await session.get(CallRow, call_id)
-            if call is None and not await session.scalar(
-                select(exists().where(RecordingRow.call_id == call_id))
-            ):
+            if not known:
                 raise UnknownCall(f"there is no call {call_id!r}")
             if call is not None and call.ended_at is None:
                 raise CallIsUp(f"call {call_id!r} is not over")
@@ -163,8 +204,10 @@ class Retention:
             )
             session.add(row)
             act = Act.ERASE if state is RecordingState.ERASED else Act.EXPIRE
-            note(session, Deed(now, who, act, call_id, why))
+            customer = DEFAULT if call is None else call.customer
+            note(session, Deed(now, who, act, call_id, why, customer))
             await _forget_words(session, call_id)
+            self._in_log = True
             return _tombstone(row)
 
     async def _left(self, call_id: str) -> Sequence[RecordingRow]:
@@ -208,7 +251,9 @@ class Retention:
                 row.finished_at, row.last_error = now, ""
                 state = RecordingState(row.state)
                 act = Act.ERASED if state is RecordingState.ERASED else Act.EXPIRED
-                note(session, Deed(now, row.who, act, call_id, row.why))
+                call = await session.get(CallRow, call_id)
+                customer = DEFAULT if call is None else call.customer
+                note(session, Deed(now, row.who, act, call_id, row.why, customer))
                 logger.info(
                     "[REC] call {}: {}, by {}: {}",
                     *(call_id, row.state, row.who, row.why),
@@ -274,6 +319,24 @@ async def _forget_words(session: AsyncSession, call_id: str) -> None:
     await session.execute(
         update(CallRow).where(CallRow.id == call_id).values(variables={})
     )
+    for event in await session.scalars(
+        select(EventRow).where(EventRow.call_id == call_id)
+    ):
+        if event.type in _WITH_WORDS:
+            left = {name: event.data.get(name) for name in _WITHOUT_WORDS}
+            event.data = {"erased": True} | {
+                name: value for name, value in left.items() if value is not None
+            }
+        else:
+            event.data = _without_variables(event.data)
+
+
+def _without_variables(data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_variables(value) if isinstance(value, dict) else value
+        for name, value in data.items()
+        if name != "variables"
+    }
 
 
 def _tombstone(row: TombstoneRow) -> Tombstone:

@@ -1,18 +1,17 @@
-"""The spool: a job, which is a small file, per finished recording.
+"""The spool: an inbox with a job, which is a small file, per finished recording.
 
 scripts/upload-recording.sh leaves them, and the sweep those that it did not. A job
-stays until its recording is stored, and so survives whatever happens to us. What can
-never be stored is moved to `rejected/`, with the reason in a file beside it.
+stays as it is until its recording is stored, and so survives whatever happens to us.
+What can never be stored is moved to `rejected/`, with the reason in a file beside it.
 """
 
 import fcntl
 import json
 import os
-import random
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.calls.record import Track
@@ -21,7 +20,8 @@ from .files import BadFile, move_away, open_plainly, replacing, sync_folder
 
 _LONGEST_JOB = 16_384
 """Bytes."""
-_LONGEST_PAUSE = timedelta(minutes=5)
+_NO_LONGER_READ = frozenset({"attempts", "not_before", "last_error"})
+"""What was noted in jobs before jobs/uploads.py kept count."""
 # What scripts/upload-recording.sh lets through; these become names of files.
 _NAME = re.compile(r"(?!\.)(?!.*\.\.)[A-Za-z0-9._-]{1,64}")
 
@@ -45,34 +45,28 @@ class Job:
     closed_at: datetime
     environment: str = ""
     """For whoever reads a job that was left behind."""
-    attempts: int = 0
-    not_before: datetime | None = None
-    last_error: str = ""
 
     @classmethod
     def read(cls, text: str) -> "Job":
         try:
-            job = cls(**json.loads(text))
-            times = (job.closed_at, job.not_before)
-            closed_at, not_before = (time and _instant(time) for time in times)
+            told = dict(json.loads(text))
+            job = cls(**{name: told[name] for name in told.keys() - _NO_LONGER_READ})
+            closed_at = _instant(job.closed_at)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise JobError(f"not a job: {error}") from error
         for name in (job.recording, job.call):
             if not isinstance(name, str) or not _NAME.fullmatch(name):
                 raise JobError(f"not a job: {name!r} is not fit to name a file")
-        if closed_at is None or not isinstance(job.attempts, int):
-            raise JobError("not a job: closed_at or attempts make no sense")
-        return replace(job, closed_at=closed_at, not_before=not_before)
+        return replace(job, closed_at=closed_at)
 
     def text(self) -> str:
         return json.dumps(asdict(self), default=str) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """Jobs that may be tried now, those first that have failed least."""
-
+class Inbox:
     jobs: tuple[Job, ...]
+    """The oldest first."""
     broken: tuple[tuple[Path, str], ...]
     """Files that are no jobs, and why not."""
 
@@ -95,7 +89,8 @@ class Spool:
             return None
         return lock
 
-    def due(self, now: datetime, busy: Collection[str] = ()) -> Due:
+    def inbox(self, busy: Collection[str] = ()) -> Inbox:
+        """Without the recordings that are `busy`."""
         jobs, broken = [], []
         known: dict[str, tuple[int, Job]] = {}
         for entry in os.scandir(self.folder):
@@ -113,11 +108,17 @@ class Spool:
                 broken.append((Path(entry.path), str(error)))
                 continue
             known[name] = seen
-            if seen[1].not_before is None or now >= seen[1].not_before:
-                jobs.append(seen[1])
+            jobs.append(seen[1])
         self._known = known
-        jobs.sort(key=lambda job: (job.attempts, job.closed_at, job.recording))
-        return Due(tuple(jobs), tuple(broken))
+        jobs.sort(key=lambda job: (job.closed_at, job.recording))
+        return Inbox(tuple(jobs), tuple(broken))
+
+    def find(self, recording: str) -> Job | None:
+        """Raises JobError."""
+        try:
+            return self.read(self.folder / f"{recording}.job")
+        except FileNotFoundError:
+            return None
 
     def read(self, path: Path) -> Job:
         try:
@@ -139,29 +140,6 @@ class Spool:
             file.write(job.text().encode())
         sync_folder(self.folder)
         return True
-
-    def postpone(
-        self, job: Job, error: str, now: datetime, share: float | None = None
-    ) -> Job:
-        """Notes the failure. Returns the job with the time when it is due again.
-
-        `share` of the pause, 0 to 1, is random if it is not given: what failed
-        together is not tried again together.
-        """
-        pause = min(timedelta(seconds=2 ** min(job.attempts, 10)), _LONGEST_PAUSE)
-        share = random.random() if share is None else share
-        failed = replace(
-            job,
-            attempts=job.attempts + 1,
-            not_before=now + pause * (0.5 + share / 2),
-            last_error=error,
-        )
-        path = self._path(job)
-        # Should there be no room to write it down, it holds at least for this process.
-        self._known[job.recording] = (path.stat().st_mtime_ns, failed)
-        with replacing(path) as file:
-            file.write(failed.text().encode())
-        return failed
 
     def reject(self, path: Path, reason: str) -> None:
         """A job, or a track's file; perhaps there is nothing to move any more."""

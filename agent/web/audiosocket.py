@@ -11,12 +11,15 @@ from datetime import UTC, datetime
 
 from loguru import logger
 
-from agent.calls.ai import AIs
+from agent.calls.ai import AIError
 from agent.calls.call import Call, Direction
 from agent.media.audiosocket import AudioSocket
 from agent.media.link import NoStartError
 from agent.observe import metrics
 from agent.session import LiveCalls, Parts, Session
+from agent.storage.directory import Directory
+
+from .telephony_ws import Budgets
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,11 @@ class AudioSocketConfig:
 
 
 async def listen(
-    config: AudioSocketConfig, ais: AIs, live: LiveCalls, parts: Parts
+    config: AudioSocketConfig,
+    directory: Directory,
+    live: LiveCalls,
+    parts: Parts,
+    budgets: Budgets,
 ) -> asyncio.Server:
     """Close it to take no more calls; those that are up go on."""
 
@@ -36,7 +43,7 @@ async def listen(
     ) -> None:
         connection = AudioSocket(reader, writer)
         try:
-            await _answer(connection, ais, live, parts)
+            await _answer(connection, directory, live, parts, budgets)
         finally:
             await connection.close()
 
@@ -44,7 +51,11 @@ async def listen(
 
 
 async def _answer(
-    connection: AudioSocket, ais: AIs, live: LiveCalls, parts: Parts
+    connection: AudioSocket,
+    directory: Directory,
+    live: LiveCalls,
+    parts: Parts,
+    budgets: Budgets,
 ) -> None:
     try:
         call_id = str(await connection.identity())
@@ -54,21 +65,36 @@ async def _answer(
         return
     # Closing is the only refusal there is; the dialplan sees a call that ended.
     if (reason := live.refusal(call_id)) is not None:
-        metrics.calls_refused.labels(reason).inc()
-        logger.warning("AudioSocket call {} refused: {}", call_id, reason)
+        _refuse(call_id, reason)
         return
-    ai = ais.choose("")
+    try:
+        who = directory.answering("", "", "")
+    except AIError as error:
+        logger.error("call {} refused: {}", call_id, error)
+        _refuse(call_id, "unknown_ai")
+        return
+    now = datetime.now(UTC)
+    if budgets.spent(who.customer, who.ai, now):
+        _refuse(call_id, "budget_spent")
+        return
     call = Call(
         id=call_id,
         caller="",
         called="",
         direction=Direction.INBOUND,
-        ai=ai.name,
-        started_at=datetime.now(UTC),
+        ai=who.ai.name,
+        started_at=now,
+        customer=who.customer,
+        ai_version=who.version,
     )
-    session = Session(call, ai, connection, parts)
+    session = Session(call, who.ai, connection, parts)
     live.add(session)
     try:
         await session.run()
     finally:
         live.remove(session)
+
+
+def _refuse(call_id: str, reason: str) -> None:
+    metrics.calls_refused.labels(reason).inc()
+    logger.warning("AudioSocket call {} refused: {}", call_id, reason)

@@ -1,4 +1,4 @@
-"""/calls/{id}/recording: listen to it, look at it, erase it.
+"""/recordings: what there is; /calls/{id}/recording: listen, look at it, erase it.
 
 Who listens is sent on to a link that expires: the bucket's own, or /recordings/{token}
 here, which players can ask for in parts.
@@ -8,9 +8,9 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from typing import IO, Annotated, TypeVar
+from typing import IO, Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from loguru import logger
 from starlette.responses import RedirectResponse, StreamingResponse
 
@@ -20,15 +20,24 @@ from agent.storage.encoding import Format
 from agent.storage.listening import Listening, file_name, media_type
 from agent.storage.missing import Missing
 from agent.storage.peaks import NotSound, Peaks
+from agent.storage.recorded import Recorded, RecordingCursor
 from agent.storage.retention import CallIsUp, Retention, UnknownCall
 from agent.storage.shelves import NotThere
 from agent.storage.stores import StoreError
 
 from . import signing
-from .auth import require_operator
-from .problems import documented, problem
+from .auth import Operator, Principal, Reader
+from .pages import before as page_before
+from .pages import place, read_place
+from .problems import Refusal, documented
 from .ranges import Unsatisfiable, asked_part
-from .schemas import ErasureShape, WaveformShape
+from .schemas import (
+    ErasureShape,
+    Instant,
+    RecordingList,
+    RecordingShape,
+    WaveformShape,
+)
 from .signing import BadLink, LinkExpired, SigningConfig
 
 T = TypeVar("T")
@@ -51,6 +60,15 @@ _PRIVATE = {
     "Cache-Control": "private, no-store",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+}
+
+
+# Whatever the recording is kept as.
+_SOUND: dict[str, Any] = {
+    "content": {
+        kind.content_type: {"schema": {"type": "string", "format": "binary"}}
+        for kind in Format
+    }
 }
 
 
@@ -79,25 +97,56 @@ def _signing(request: Request) -> SigningConfig:
     return config
 
 
-router = APIRouter(tags=["recordings"], responses=documented(404, 410, 422, 500, 503))
+def _recorded(request: Request) -> Recorded:
+    recorded: Recorded = request.app.state.recorded
+    return recorded
 
 
-class _Refused(Exception):
-    """There is nothing to listen to, and this is the answer."""
+router = APIRouter(tags=["recordings"])
 
-    def __init__(self, answer: Response) -> None:
-        super().__init__()
-        self.answer = answer
+
+@router.get("/recordings")
+async def list_recordings(
+    who: Reader,
+    recorded: Annotated[Recorded, Depends(_recorded)],
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    before: Annotated[str | None, page_before(2)] = None,
+    call_id: str | None = None,
+    state: RecordingState | None = None,
+    since: Annotated[
+        Instant | None, Query(description="Only those heard of then, or later.")
+    ] = None,
+    until: Annotated[
+        Instant | None, Query(description="Only those heard of before.")
+    ] = None,
+) -> RecordingList:
+    """Newest first, each track by itself. To listen: /calls/{id}/recording."""
+    page = await recorded.newest(
+        limit,
+        None if before is None else _cursor(before),
+        customer=who.customer,
+        call_id=call_id,
+        state=state,
+        since=since,
+        until=until,
+    )
+    there = page.next
+    return RecordingList(
+        recordings=[RecordingShape.of(each) for each in page.recordings],
+        next=None
+        if there is None
+        else place(there.created_at, there.call_id, there.track),
+    )
 
 
 @router.get(
     "/calls/{call_id}/recording",
     status_code=302,
     response_class=RedirectResponse,
-    dependencies=[Depends(require_operator)],
-    responses=documented(401, 403, 406),
+    responses=documented(404, 406, 410, 503),
 )
 async def listen(
+    who: Reader,
     request: Request,
     call_id: str,
     listening: Annotated[Listening, Depends(_listening)],
@@ -108,17 +157,15 @@ async def listen(
     ] = None,
 ) -> Response:
     """Leads to a link that can be played, and passed on, until it expires."""
-    try:
-        recording = await _stored(request, call_id, track)
-        if format is not None and format.value != recording.format:
-            return problem(
-                406,
-                f"it is kept as {recording.format}, and not made into anything else",
-                available=[recording.format],
-            )
-        link = await _in_time(listening.link, recording, int(config.seconds))
-    except _Refused as refused:
-        return refused.answer
+    recording = await _stored(request, who, call_id, track)
+    if format is not None and format.value != recording.format:
+        raise Refusal(
+            406,
+            "other_format",
+            f"it is kept as {recording.format}, and not made into anything else",
+            available=[recording.format],
+        )
+    link = await _in_time(listening.link, recording, int(config.seconds))
     if link is None:
         now = datetime.now(UTC)
         token = signing.sign(config.key, signing.expiring(config, call_id, track, now))
@@ -127,7 +174,10 @@ async def listen(
 
 
 @router.get(
-    "/recordings/{token}", response_class=Response, responses=documented(403, 416)
+    "/recordings/{token}",
+    response_class=Response,
+    responses=documented(403, 404, 410, 416, 503)
+    | {200: _SOUND, 206: _SOUND | {"description": "The part that was asked for"}},
 )
 async def play(
     request: Request,
@@ -139,19 +189,22 @@ async def play(
     try:
         link = signing.read(config.key, token, datetime.now(UTC))
     except BadLink:
-        return problem(403, "this link was not made here, or was changed")
+        raise Refusal(
+            403, "bad_link", "this link was not made here, or was changed"
+        ) from None
     except LinkExpired as error:
-        return problem(410, f"this link expired at {error}; ask for a new one")
+        raise Refusal(
+            410, "link_expired", f"this link expired at {error}; ask for a new one"
+        ) from None
     recording = await listening.find(link.call_id, link.track)
     tombstone = await _retention(request).tombstone(link.call_id)
     if tombstone is not None or recording is None or _is_gone(recording):
-        return problem(410, "it was deleted")
+        raise Refusal(410, "recording_gone", "it was deleted")
     if recording.state is not RecordingState.STORED:
-        return problem(404, "it is not stored yet", {"Retry-After": _RETRY_AFTER})
-    try:
-        file = await _in_time(listening.fetch, recording)
-    except _Refused as refused:
-        return refused.answer
+        raise Refusal(
+            404, "no_recording", "it is not stored yet", {"Retry-After": _RETRY_AFTER}
+        )
+    file = await _in_time(listening.fetch, recording)
     return await asyncio.to_thread(in_parts, request, recording, file)
 
 
@@ -163,33 +216,31 @@ router.head("/recordings/{token}", response_class=Response, include_in_schema=Fa
 @router.get(
     "/calls/{call_id}/recording/peaks",
     response_model=WaveformShape,
-    dependencies=[Depends(require_operator)],
-    responses=documented(401, 403),
+    responses=documented(404, 410, 503),
 )
 async def waveform(
+    who: Reader,
     request: Request,
     call_id: str,
     peaks: Annotated[Peaks, Depends(_peaks)],
     track: Track = Track.MIX,
 ) -> Response:
     """To draw it. The first time it is computed of the whole recording."""
+    recording = await _stored(request, who, call_id, track)
     try:
-        recording = await _stored(request, call_id, track)
         found = await peaks.of(recording)
-    except _Refused as refused:
-        return refused.answer
     except (StoreError, NotSound) as error:
-        return _store_failed(error)
+        raise _store_failed(error) from error
     shape = WaveformShape(track=track, seconds=found.seconds, peaks=list(found.steps))
     return Response(shape.model_dump_json(), media_type="application/json")
 
 
 @router.delete(
     "/calls/{call_id}/recording",
-    dependencies=[Depends(require_operator)],
-    responses=documented(401, 403, 409),
+    responses=documented(404, 409),
 )
 async def erase(
+    who: Operator,
     request: Request,
     response: Response,
     call_id: str,
@@ -200,16 +251,17 @@ async def erase(
 ) -> ErasureShape:
     """Sound and words together, for good. 202: the words are gone and the sound will
     be, as soon as the store answers."""
+    await _owned(request, who, call_id)
     peer = request.client.host if request.client else "?"
     now = datetime.now(UTC)
     try:
         erased = await retention.condemn(
-            call_id, who=f"an operator at {peer}", why=reason, now=now
+            call_id, who=f"{who.who} at {peer}", why=reason, now=now
         )
     except UnknownCall as error:
-        raise HTTPException(404, str(error)) from error
+        raise Refusal(404, "no_call", str(error)) from error
     except CallIsUp as error:
-        raise HTTPException(409, f"{error}: hang up first") from error
+        raise Refusal(409, "call_is_up", f"{error}: hang up first") from error
     try:
         async with asyncio.timeout(_PATIENCE):
             erased = await retention.finish(call_id, now)
@@ -220,8 +272,17 @@ async def erase(
     return ErasureShape.of(erased)
 
 
-async def _stored(request: Request, call_id: str, track: Track) -> Recording:
+async def _owned(request: Request, who: Principal, call_id: str) -> None:
+    """What belongs to another customer is not there."""
+    if await _recorded(request).owner(call_id) != who.customer:
+        raise Refusal(404, "no_call", f"there is no call {call_id!r}")
+
+
+async def _stored(
+    request: Request, who: Principal, call_id: str, track: Track
+) -> Recording:
     """Or why there is nothing to listen to."""
+    await _owned(request, who, call_id)
     tombstone = await _retention(request).tombstone(call_id)
     recording = await _listening(request).find(call_id, track)
     if tombstone is None and recording is not None:
@@ -229,9 +290,9 @@ async def _stored(request: Request, call_id: str, track: Track) -> Recording:
             return recording
     verdict = await _missing(request).why(call_id, track=track)
     if verdict.cause in (Cause.ERASED, Cause.EXPIRED):
-        raise _Refused(problem(410, verdict.sentence, cause=verdict.cause))
+        raise Refusal(410, "recording_gone", verdict.sentence, cause=verdict.cause)
     headers = {"Retry-After": _RETRY_AFTER} if verdict.cause in _COMING else None
-    raise _Refused(problem(404, verdict.sentence, headers, cause=verdict.cause))
+    raise Refusal(404, "no_recording", verdict.sentence, headers, cause=verdict.cause)
 
 
 def _is_gone(recording: Recording) -> bool:
@@ -244,18 +305,26 @@ async def _in_time(ask: Callable[..., T], *of: object) -> T:
         return await asyncio.wait_for(asyncio.to_thread(ask, *of), _PATIENCE)
     except NotThere as error:
         logger.error("[REC] {}", error)
-        raise _Refused(
-            problem(404, "the store has it no more", cause=Cause.GONE_FROM_STORE)
+        raise Refusal(
+            404, "no_recording", "the store has it no more", cause=Cause.GONE_FROM_STORE
         ) from error
     except (StoreError, TimeoutError) as error:
-        raise _Refused(_store_failed(error)) from error
+        raise _store_failed(error) from error
 
 
-def _store_failed(error: Exception) -> Response:
+def _store_failed(error: Exception) -> Refusal:
     logger.error("[REC] cannot be listened to: {!r}", error)
-    return problem(
-        503, "the store of recordings does not give it; the agent's log tells more"
+    return Refusal(
+        503,
+        "store_away",
+        "the store of recordings does not give it; the agent's log tells more",
+        {"Retry-After": _RETRY_AFTER},
     )
+
+
+def _cursor(text: str) -> RecordingCursor:
+    created_at, (call_id, track) = read_place(text)
+    return RecordingCursor(created_at, call_id, track)
 
 
 def in_parts(request: Request, recording: Recording, file: IO[bytes]) -> Response:
@@ -276,9 +345,12 @@ def in_parts(request: Request, recording: Recording, file: IO[bytes]) -> Respons
         part = asked_part(request.headers.get("range") if same else None, size)
     except Unsatisfiable:
         file.close()
-        return problem(
-            416, f"it has {size} bytes", {"Content-Range": f"bytes */{size}"}
-        )
+        raise Refusal(
+            416,
+            "beyond_end",
+            f"it has {size} bytes",
+            {"Content-Range": f"bytes */{size}"},
+        ) from None
     if part is None:
         headers["Content-Length"] = str(size)
         return StreamingResponse(_pieces(file, 0, size), 200, headers)

@@ -7,6 +7,7 @@ have their time, and then uvicorn stops. A second signal does not wait.
 
 import asyncio
 from types import FrameType
+from typing import Protocol
 
 import uvicorn
 from fastapi import FastAPI
@@ -30,15 +31,28 @@ def configured(app: FastAPI, host: str, port: int) -> uvicorn.Config:
         ws_max_size=1 << 20,
         log_config=None,
         access_log=False,
+        # A client that has stopped to read cannot be told that it is over.
+        timeout_graceful_shutdown=10,
     )
+
+
+class Streams(Protocol):
+    def close(self) -> None:
+        """All end, and no other begins."""
 
 
 class Server(uvicorn.Server):
     def __init__(
-        self, config: uvicorn.Config, live: LiveCalls, drain_seconds: float
+        self,
+        config: uvicorn.Config,
+        live: LiveCalls,
+        drain_seconds: float,
+        streams: Streams | None = None,
     ) -> None:
+        """`streams`: of events, which would never end by themselves."""
         super().__init__(config)
         self._live = live
+        self._streams = streams
         self._drain_seconds = drain_seconds
         self._draining: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -64,4 +78,6 @@ class Server(uvicorn.Server):
                 self._drain_seconds,
             )
         await self._live.drain(self._drain_seconds)
+        if self._streams is not None:
+            self._streams.close()
         super().handle_exit(sig, frame)

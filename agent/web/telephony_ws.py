@@ -1,7 +1,8 @@
 """/telephony/ws: where Asterisk brings its calls.
 
 A socket that is slow to be accepted freezes all of Asterisk 22.10 (asterisk#1979), so
-everything decided before `accept` is in memory: who asks, and whether there is room.
+everything decided before `accept` is in memory: who asks, whether there is room, which
+AI answers and whether its customer's budget is spent.
 A refusal is an HTTP status, at once, and the dialplan's fallback answers the call.
 """
 
@@ -12,17 +13,18 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import APIRouter, WebSocket
 from loguru import logger
 from starlette.responses import Response
 from starlette.websockets import WebSocketState
 
-from agent.calls.ai import AIError, AIs
+from agent.calls.ai import AI, AIError
 from agent.calls.call import Call, Direction
 from agent.observe import metrics
 from agent.session import LiveCalls, Parts, Session
+from agent.storage.directory import Directory
 
 from .media_protocol import EXTENSION, MediaProtocol
 
@@ -31,7 +33,7 @@ router = APIRouter()
 # It becomes a file's name and a line in a log.
 _CALL_ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LONGEST_NUMBER = 64
-_OURS = ("call_id", "from", "to", "ai", "direction")
+_OURS = ("call_id", "from", "to", "ai", "customer", "direction")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
 _LONGEST_VALUE = 256
 _MOST_VARIABLES = 20
@@ -42,6 +44,21 @@ class TelephonyConfig:
     username: str
     password: str
     """Empty: nobody is asked for one. Only for tests; settings always makes one up."""
+
+
+class Budgets(Protocol):
+    """What has been spent, in memory; storage/budgets.py fulfils it."""
+
+    def spent(self, customer: str, ai: AI, now: datetime) -> bool:
+        """Whether no further call may be taken."""
+        ...
+
+
+class Unlimited:
+    """Nobody has set a budget."""
+
+    def spent(self, customer: str, ai: AI, now: datetime) -> bool:
+        return False
 
 
 class AsgiSocket:
@@ -95,7 +112,8 @@ class AsgiSocket:
 async def telephony(websocket: WebSocket) -> None:
     state = websocket.app.state
     live: LiveCalls = state.live
-    ais: AIs = state.ais
+    directory: Directory = state.directory
+    budgets: Budgets = state.budgets
     asked = websocket.query_params
     call_id = asked.get("call_id") or secrets.token_hex(8)
     if not knows(websocket.headers, state.telephony):
@@ -107,23 +125,32 @@ async def telephony(websocket: WebSocket) -> None:
     if (reason := live.refusal(call_id)) is not None:
         await _refuse(websocket, 409 if reason == "duplicate_call_id" else 503, reason)
         return
+    called = asked.get("to", "")[:_LONGEST_NUMBER]
     try:
-        ai = ais.choose(asked.get("ai", ""))
+        who = directory.answering(
+            asked.get("customer", ""), called, asked.get("ai", "")
+        )
     except AIError as error:
         logger.error("call {} refused: {}", call_id, error)
         await _refuse(websocket, 404, "unknown_ai")
+        return
+    ai, now = who.ai, datetime.now(UTC)
+    if budgets.spent(who.customer, ai, now):
+        await _refuse(websocket, 402, "budget_spent")
         return
     variables = _variables(asked)
     call = Call(
         id=call_id,
         caller=asked.get("from", "")[:_LONGEST_NUMBER],
-        called=asked.get("to", "")[:_LONGEST_NUMBER],
+        called=called,
         direction=Direction.OUTBOUND
         if asked.get("direction") == "outbound"
         else Direction.INBOUND,
         ai=ai.name,
-        started_at=datetime.now(UTC),
+        started_at=now,
         variables=variables,
+        customer=who.customer,
+        ai_version=who.version,
     )
     try:
         wanted = ai.overridden(variables)

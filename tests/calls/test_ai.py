@@ -1,6 +1,21 @@
-import pytest
+import json
+from dataclasses import replace
 
-from agent.calls.ai import AI, AIError, read
+import pytest
+from hypothesis import given
+
+from agent.calls.ai import (
+    AI,
+    KEYS,
+    AIError,
+    ModelError,
+    described,
+    full,
+    read,
+    read_ai,
+)
+
+from .descriptions import descriptions
 
 
 def test_a_file_of_two():
@@ -76,3 +91,46 @@ def test_a_call_changes_what_it_may():
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(AIError, match="there are: a, b"):
         read("[ai.a]\nprompt = 'x'\n[ai.b]\nprompt = 'x'").choose("c")
+
+
+@pytest.mark.parametrize("key", ["name", "outside_only", "voise"])
+def test_what_is_no_key_of_a_description(key):
+    with pytest.raises(AIError, match=f"unknown key '{key}'; known: prompt, consent,"):
+        read_ai("desk", {"prompt": "You answer.", key: True})
+
+
+def test_a_wrong_model_is_told_apart():
+    with pytest.raises(ModelError, match="stt is 'x', not <provider>.<model>"):
+        read_ai("desk", {"prompt": "You answer.", "stt": "x"})
+
+
+@given(descriptions)
+def test_what_is_described_is_read_again(description):
+    ai = read_ai("desk", description)
+    for told in (described(ai), full(ai)):
+        assert read_ai("desk", json.loads(json.dumps(told))) == ai
+    assert set(described(ai)) <= set(description)
+    assert tuple(full(ai)) == KEYS
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {"prompt": "You answer."},
+        {"prompt": "You answer.", "tool_names": []},
+        {"prompt": "You answer.", "silence": {"seconds": 3}},
+        {"prompt": "You answer.", "policy": {"caller": False}},
+        {
+            "prompt": "You answer.",
+            "http_tools": [{"name": "x", "description": "", "url": "https://x"}],
+            "mcp_servers": [{"name": "y", "command": ["y"]}],
+        },
+    ],
+)
+def test_nothing_is_described_that_goes_without_saying(description):
+    assert described(read_ai("desk", description)) == description
+
+
+def test_who_wrote_it_is_no_part_of_the_description():
+    ai = AI("desk", "You answer.")
+    assert described(replace(ai, outside_only=True)) == described(ai)

@@ -16,6 +16,7 @@ from pipecat.frames.frames import (
 
 from agent.calls.ai import AI
 from agent.calls.heard import Heard
+from agent.calls.usage import Meter, Use
 from agent.conversation.errors import Cause, ProviderError
 from agent.conversation.hearing import Hearing, Manners
 from agent.conversation.seams import Transcript
@@ -280,6 +281,38 @@ def test_the_next_recogniser_is_asked_when_one_fails():
     assert "trouble cloud.ears throttled" in scene.did
     assert "said 'Hello?'" in scene.did
     assert (first.asked, second.asked) == (1, 2), "it rests"
+
+
+TENTH = 0.1
+"""Seconds of what FakeEar has heard."""
+
+
+@pytest.mark.parametrize(
+    ("script", "first", "expected"),
+    [
+        (UTTERANCE, "Hello.", [("cloud.ears", TENTH)]),
+        (
+            "ONSET SPEECH 1 PAUSE 0.3 RESUME 1 PAUSE 0.3 STOP 1",
+            "Hello.",
+            [("cloud.ears", TENTH)] * 2,
+        ),
+        ("ONSET SPEECH 1 PAUSE", "Hello.", [("cloud.ears", TENTH)]),
+        (UTTERANCE, ProviderError(Cause.THROTTLED, "429"), [("own.ears", TENTH)]),
+        (
+            UTTERANCE,
+            ProviderError(Cause.STALLED, ""),
+            [("cloud.ears", TENTH), ("own.ears", TENTH)],
+        ),
+    ],
+    ids=["once", "a pause and the end", "the call ends first", "refused", "in vain"],
+)
+def test_what_the_ears_were_sent_is_told(script, first, expected):
+    cloud = Scripted([first, "Hello you."], name="cloud.ears")
+    scene = Scene([cloud, Scripted(["Hello."], name="own.ears")])
+    uses: list[Use] = []
+    scene.hearing.used = uses.append
+    virtual_time.run(scene.play(script))
+    assert uses == [Use(Meter.STT_SECONDS, name, seconds) for name, seconds in expected]
 
 
 def test_when_nobody_understands_the_conversation_is_told():

@@ -72,7 +72,10 @@ def asked():
 
 
 async def thoughts(mind):
-    return [thought async for thought in mind.think(asked())]
+    """The last word on the cost comes last; what was told before it does not count."""
+    told = [thought async for thought in mind.think(asked())]
+    costs = [thought for thought in told if isinstance(thought, Tokens)]
+    return [thought for thought in told if thought not in costs] + costs[-1:]
 
 
 # Anthropic

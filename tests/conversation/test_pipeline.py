@@ -13,6 +13,7 @@ from agent.calls.ai import AI, Silence
 from agent.calls.call import EndReason
 from agent.calls.control import CallControlError
 from agent.calls.transcript import ToolUse, Trouble, Turn
+from agent.calls.usage import Use
 from agent.conversation.ears import Ears
 from agent.conversation.errors import Cause, ProviderError
 from agent.conversation.pipeline import Conversation, Memory
@@ -51,9 +52,12 @@ class Scene:
 
     ai: AI = ASKS
     scripts: Sequence[Sequence[object]] = ()
+    second: Sequence[Sequence[object]] = ()
+    """Of a mind that is asked when the first one fails."""
     turns: list[Turn] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     uses: list[ToolUse] = field(default_factory=list)
+    costs: list[Use] = field(default_factory=list)
     ends: list[tuple[EndReason, str, str]] = field(default_factory=list)
     connected: list[str] = field(default_factory=list)
     human_answers: bool = True
@@ -62,12 +66,13 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.mind = FakeMind(list(self.scripts))  # type: ignore[arg-type]
+        self.other_mind = FakeMind(list(self.second), "other.mind")  # type: ignore[arg-type]
         self.voice = FakeVoice()
 
     # Providers.
 
     def minds(self, ai: AI, system: str) -> list[FakeMind]:
-        return [self.mind]
+        return [self.mind, self.other_mind] if self.second else [self.mind]
 
     def voices(self, ai: AI) -> list[FakeVoice]:
         return [self.voice]
@@ -83,7 +88,8 @@ class Scene:
     def on_trouble(self, trouble: Trouble) -> None:
         self.troubles.append(trouble)
 
-    def on_tokens(self, model: str, tokens: Tokens) -> None: ...
+    def on_use(self, use: Use) -> None:
+        self.costs.append(use)
 
     async def part(self, reason: EndReason, farewell: str, detail: str = "") -> None:
         self.ends.append((reason, farewell, detail))
@@ -145,12 +151,24 @@ class Scene:
                     conversation.key(digit)
                 case ["says", text]:
                     self.ears.typed(text)
+                case ["pauses", text]:
+                    self.ears.guessed(text)
+                case ["silence!"]:
+                    await conversation.be_silent()
                 case [seconds]:
                     await asyncio.sleep(float(seconds))
         if not running.done():
             await conversation.cancel()
         await running
         writing.cancel()
+
+    def cost(self) -> dict[tuple[str, str], float]:
+        """By meter and model, summed up."""
+        summed: dict[tuple[str, str], float] = {}
+        for use in self.costs:
+            key = (use.meter.value, use.model)
+            summed[key] = summed.get(key, 0) + use.amount
+        return summed
 
     @property
     def said(self) -> list[str]:
@@ -303,3 +321,152 @@ def test_a_tool_is_used_and_its_result_told():
     assert scene.variables == {"a": "b"}
     assert scene.said[-1] == "Done."
     assert [use.name for use in scene.uses] == ["set_variables"]
+
+
+GREETED = len("Hello there.")
+NINE = "From nine."
+ASKED = "answered \n 2 \n says When? \n 6"
+
+
+@pytest.mark.parametrize(
+    ("scripts", "second", "expected"),
+    [
+        pytest.param(
+            [[NINE, Tokens(100, 8, 40)]],
+            [],
+            {
+                ("llm_input_tokens", "fake.mind"): 60,
+                ("llm_cached_tokens", "fake.mind"): 40,
+                ("llm_output_tokens", "fake.mind"): 8,
+                ("tts_characters", "fake.voice"): GREETED + len(NINE),
+            },
+            id="an answer",
+        ),
+        pytest.param(
+            [[Tokens(100, 1), NINE, Tokens(100, 8)]],
+            [],
+            {
+                ("llm_input_tokens", "fake.mind"): 100,
+                ("llm_output_tokens", "fake.mind"): 8,
+                ("tts_characters", "fake.voice"): GREETED + len(NINE),
+            },
+            id="what is told last counts",
+        ),
+        pytest.param(
+            [[NINE]],
+            [],
+            {
+                ("unreported_requests", "fake.mind"): 1,
+                ("tts_characters", "fake.voice"): GREETED + len(NINE),
+            },
+            id="a provider that does not say",
+        ),
+        pytest.param(
+            [[FAILED]],
+            [[NINE, Tokens(100, 8)]],
+            {
+                ("llm_input_tokens", "other.mind"): 100,
+                ("llm_output_tokens", "other.mind"): 8,
+                ("tts_characters", "fake.voice"): GREETED + len(NINE),
+            },
+            id="who refuses takes nothing",
+        ),
+        pytest.param(
+            [[Tokens(90, 3), ProviderError(Cause.CUT, "in the middle")]],
+            [[NINE, Tokens(100, 8)]],
+            {
+                ("llm_input_tokens", "fake.mind"): 90,
+                ("llm_output_tokens", "fake.mind"): 3,
+                ("llm_input_tokens", "other.mind"): 100,
+                ("llm_output_tokens", "other.mind"): 8,
+                ("tts_characters", "fake.voice"): GREETED + len(NINE),
+            },
+            id="who breaks off does",
+        ),
+    ],
+)
+def test_what_a_conversation_costs(scripts, second, expected):
+    assert talk(ASKED, *scripts, second=second).cost() == expected
+
+
+def test_a_line_that_is_known_by_heart_costs_nothing():
+    """The second reprompt is the first one's sound."""
+    scene = talk("answered \n 24")
+    assert [turn.text for turn in scene.turns[1:]] == ["Are you still there?"] * 2
+    assert scene.cost() == {
+        ("tts_characters", "fake.voice"): GREETED + len("Are you still there?")
+    }
+
+
+def test_an_answer_that_is_interrupted_costs_what_was_told_of_it():
+    script = [Tokens(100, 1), "We are open ", 30.0, Tokens(100, 50)]
+    scene = talk("answered \n 2 \n says When? \n 1 \n silence! \n 1", script)
+    assert scene.cost()["llm_input_tokens", "fake.mind"] == 100
+    assert scene.cost()["llm_output_tokens", "fake.mind"] == 1
+
+
+def test_an_answer_that_was_begun_in_vain_costs_what_was_told_of_it():
+    """The caller pauses, and then goes on."""
+    script = "answered \n 2 \n pauses When \n 1 \n says When is it? \n 5"
+    scene = talk(script, [Tokens(90, 1), "Well. ", 9.0], [NINE, Tokens(100, 8)])
+    assert scene.cost() == {
+        ("llm_input_tokens", "fake.mind"): 190,
+        ("llm_output_tokens", "fake.mind"): 9,
+        ("tts_characters", "fake.voice"): GREETED + len("Well.") + len(NINE),
+    }
+
+
+def test_a_voice_that_refuses_costs_nothing():
+    scene = Scene()
+    scene.voice.fails = FAILED
+    virtual_time.run(scene.talk("answered \n 5"))
+    assert scene.costs == []
+
+
+LONG = "We are open from nine to five, but never on a Sunday."
+
+
+@pytest.mark.parametrize(
+    ("script", "scripts", "ai", "expected"),
+    [
+        pytest.param(
+            "answered \n 2 \n says When? \n 1 \n silence! \n 1",
+            [[LONG]],
+            ASKS,
+            LONG,
+            id="an answer",
+        ),
+        pytest.param(
+            "answered \n 2 \n says When? \n 1 \n silence! \n 1",
+            [["We are open from nine to five, ", "but ", 30.0, "never."]],
+            ASKS,
+            "We are open from nine to five, but",
+            id="as far as it was written",
+        ),
+        pytest.param(
+            "answered \n 2 \n says When? \n 3 \n says What? \n 1 \n silence! \n 1",
+            [[LONG], [LONG]],
+            ASKS,
+            LONG,
+            id="the second one",
+        ),
+        pytest.param(
+            "answered \n 0.8 \n silence! \n 1",
+            [],
+            replace(ASKS, greeting=LONG),
+            LONG,
+            id="a greeting",
+        ),
+        pytest.param(
+            "answered \n 2 \n says When? \n 9", [[LONG]], ASKS, "", id="nobody speaks"
+        ),
+    ],
+)
+def test_what_it_was_about_to_say(script, scripts, ai, expected):
+    turn = talk(script, *scripts, ai=ai).turns[-1]
+    assert turn.spoken == expected
+    assert turn.interrupted == bool(expected)
+    assert turn.text
+    assert LONG.startswith(turn.text)
+    if expected:
+        assert len(turn.text) < len(LONG)

@@ -44,6 +44,7 @@ class Scene:
         self.turns = []
         self.troubles = []
         self.uses = []
+        self.costs = []
         self.result = "it was sent on Monday"
         self.tool = asyncio.Event()
         self.tool.set()
@@ -57,6 +58,7 @@ class Scene:
             use_tool=self.use,
             on_turn=self.turns.append,
             on_trouble=self.troubles.append,
+            on_use=self.costs.append,
         )
 
     async def use(self, name, arguments):
@@ -572,6 +574,93 @@ async def test_a_call_that_ends_in_an_answer_leaves_what_was_heard():
         await scene.realtime.cancel()
         await scene.run
         assert ("agent", "aaaa bbbb", True) in scene.said()
+
+
+USAGE = {
+    "total_tokens": 170,
+    "input_tokens": 100,
+    "output_tokens": 70,
+    "input_token_details": {
+        "text_tokens": 60,
+        "audio_tokens": 40,
+        "cached_tokens": 30,
+        "cached_tokens_details": {"text_tokens": 20, "audio_tokens": 10},
+    },
+    "output_token_details": {"text_tokens": 20, "audio_tokens": 50},
+}
+COST = {
+    ("llm_input_tokens", "openai.gpt-realtime"): 40,
+    ("llm_cached_tokens", "openai.gpt-realtime"): 20,
+    ("llm_output_tokens", "openai.gpt-realtime"): 20,
+    ("llm_audio_input_tokens", "openai.gpt-realtime"): 30,
+    ("llm_audio_cached_tokens", "openai.gpt-realtime"): 10,
+    ("llm_audio_output_tokens", "openai.gpt-realtime"): 50,
+}
+UNREPORTED = {("unreported_requests", "openai.gpt-realtime"): 1}
+WRITTEN = {("stt_seconds", "openai.gpt-4o-mini-transcribe"): 1.0}
+"""Down, of the caller's words."""
+
+
+def costs(scene):
+    return {(use.meter.value, use.model): use.amount for use in scene.costs}
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (Answer("On its way.", usage=USAGE), COST),
+        (Answer("On its way."), UNREPORTED),
+    ],
+)
+async def test_what_an_answer_costs(answer, expected):
+    async with call(answer) as scene:
+        await ask(scene)
+        await scene.hear_all(2)
+        assert costs(scene) == expected | WRITTEN
+
+
+async def test_an_answer_that_is_interrupted_costs_what_the_server_says():
+    answer = Answer("aaaa bbbb cccc", words=2, end="hold", usage=USAGE)
+    async with call(answer) as scene:
+        await ask(scene)
+        await scene.until(lambda: scene.mouth.position > 2 * WORD - 0.01)
+        await scene.server.caller_begins("q2")
+        await scene.until(lambda: len(costs(scene)) == len(COST | WRITTEN))
+        assert costs(scene) == COST | WRITTEN
+
+
+@pytest.mark.parametrize("end", ["cut", "hold"])
+async def test_an_answer_of_which_nobody_says_what_it_took(end):
+    """The server is lost in it, or the call is over."""
+    answer = Answer("one two three", words=2, end=end, usage=USAGE)
+    last = Answer("Sorry. Three.", usage=USAGE)
+    async with call(answer, last) as scene:
+        await ask(scene)
+        await scene.until(lambda: scene.mouth.position > 2 * WORD - 0.01)
+        if end == "cut":
+            await scene.hear_all(3)
+        await scene.realtime.cancel()
+        await scene.run
+        after = COST if end == "cut" else {}
+        assert costs(scene) == UNREPORTED | after | WRITTEN
+
+
+async def test_what_it_was_about_to_say():
+    answer = Answer("aaaa bbbb cccc dddd", words=3, end="hold")
+    async with call(Answer("All of it."), answer) as scene:
+        await ask(scene)
+        await scene.hear_all(2)
+        began = scene.mouth.position
+        await ask(scene, "And?", "q2")
+        await scene.until(lambda: scene.mouth.position > began + 3 * WORD - 0.01)
+        scene.mouth.heard = began + 0.45
+        await scene.server.caller_begins("q3")
+        await scene.until(lambda: len(scene.turns) == 4)
+        told = [turn for turn in scene.turns if turn.speaker is Speaker.AGENT]
+        assert [(turn.text, turn.spoken) for turn in told] == [
+            ("All of it.", ""),
+            ("aaaa bbbb", "aaaa bbbb cccc"),
+        ]
 
 
 async def test_a_call_that_ends_while_it_still_connects():

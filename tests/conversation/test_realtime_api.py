@@ -2,12 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.calls.usage import Meter
 from agent.conversation.errors import Cause
 from agent.conversation.realtime_api import (
     RealtimeConfig,
     read_event,
     session,
     trouble_of,
+    uses_of,
 )
 
 
@@ -122,3 +124,64 @@ def test_garbage_is_a_value_error_or_an_event(message):
 def test_nested_garbage_is_a_value_error():
     with pytest.raises(ValueError, match="nested too deep"):
         read_event("[" * 100_000)
+
+
+def counted(usage):
+    return {use.meter: use.amount for use in uses_of(usage, "x.m")}
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (None, {Meter.UNREPORTED_REQUESTS: 1}),
+        ([], {Meter.UNREPORTED_REQUESTS: 1}),
+        ({}, {}),
+        ({"type": "duration", "seconds": 1.5}, {Meter.STT_SECONDS: 1.5}),
+        (
+            {"input_tokens": 10, "output_tokens": 5},
+            {Meter.LLM_INPUT_TOKENS: 10, Meter.LLM_OUTPUT_TOKENS: 5},
+        ),
+        (
+            {
+                "type": "tokens",
+                "input_tokens": 14,
+                "output_tokens": 8,
+                "input_token_details": {"text_tokens": 4, "audio_tokens": 10},
+            },
+            {
+                Meter.LLM_INPUT_TOKENS: 4,
+                Meter.LLM_AUDIO_INPUT_TOKENS: 10,
+                Meter.LLM_OUTPUT_TOKENS: 8,
+            },
+        ),
+        ({"input_tokens": "many", "output_tokens": float("nan")}, {}),
+        ({"input_tokens": -5, "output_tokens": 1e300}, {}),
+    ],
+)
+def test_what_an_answer_took(usage, expected):
+    assert counted(usage) == expected
+
+
+def _details(draw):
+    counts = st.dictionaries(
+        st.sampled_from(["audio_tokens", "text_tokens", "cached_tokens"]), _ANYTHING
+    )
+    cached = draw(counts)
+    return draw(counts) | {"cached_tokens_details": cached}
+
+
+_ANYTHING = st.integers(-5, 200) | st.none() | st.text() | st.floats()
+
+
+@given(st.integers(0, 100), st.integers(0, 100), st.data())
+def test_every_token_is_counted_once(read, written, data):
+    """Whatever the details say."""
+    usage = {
+        "input_tokens": read,
+        "output_tokens": written,
+        "input_token_details": _details(data.draw),
+        "output_token_details": _details(data.draw),
+    }
+    uses = uses_of(usage, "x.m")
+    assert sum(use.amount for use in uses) == pytest.approx(read + written)
+    assert all(use.amount > 0 for use in uses)

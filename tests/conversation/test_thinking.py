@@ -2,6 +2,7 @@ import pytest
 from pipecat.frames.frames import (
     FunctionCallFromLLM,
     FunctionCallResultFrame,
+    InterruptionFrame,
     LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
@@ -12,6 +13,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.tests.utils import run_test
 
 from agent.conversation.errors import Cause, ProviderError
+from agent.conversation.script import Script
 from agent.conversation.seams import Tokens
 from agent.conversation.standing import Standing
 from agent.conversation.thinking import Thinking
@@ -24,7 +26,6 @@ CUT = ProviderError(Cause.CUT, "after 2 words")
 class Scene:
     def __init__(self, *minds: FakeMind) -> None:
         self.troubles: list[tuple[str, str, Cause]] = []
-        self.tokens: list[tuple[str, Tokens]] = []
         self.answered: list[bool] = []
         self.standing = Standing()
         self.thinking = Thinking(
@@ -34,7 +35,6 @@ class Scene:
             on_trouble=lambda stage, name, error: self.troubles.append(
                 (stage, name, error.cause)
             ),
-            on_tokens=lambda name, tokens: self.tokens.append((name, tokens)),
             on_answer=self.answered.append,
         )
         self.context = LLMContext([{"role": "user", "content": "When?"}])
@@ -66,7 +66,6 @@ async def test_the_first_mind_answers():
     scene = Scene(first, second)
     assert await scene.ask() == "(We are open.)"
     assert scene.answered == [True]
-    assert scene.tokens == [("a.one", Tokens(10, 3))]
     assert second.asked == []
 
 
@@ -112,6 +111,15 @@ async def test_a_tool_is_used():
     scene.thinking.register_function("look_up", look_up)
     assert "look_up -> {'state': 'shipped'}" in await scene.ask()
     assert scene.answered == [True]
+
+
+async def test_what_was_begun_before_an_interruption_is_told_from_what_comes_after():
+    script = Script("en")
+    thinking = Thinking([FakeMind([])], Standing(), filler="", script=script)
+    script.begin("We are open from nine.")
+    await run_test(thinking, frames_to_send=[InterruptionFrame()])
+    script.begin("Sorry.")
+    assert script.interrupted("We are") == "We are open from nine."
 
 
 async def test_summaries_come_from_the_same_minds():

@@ -37,6 +37,8 @@ class Answer:
     """done, hold (until cancelled), cut (the socket breaks), garbage, forever silent
     as hold, or the code of a failure."""
     tools: tuple[tuple[str, str], ...] = ()
+    usage: dict[str, Any] | None = None
+    """What it took; None: the server does not say."""
 
 
 class FakeRealtime:
@@ -59,6 +61,7 @@ class FakeRealtime:
         self._answering: asyncio.Task[None] | None = None
         self.response = ""
         """The id of the one that goes on."""
+        self._usage: dict[str, Any] | None = None
         self.deaf = False
         self._format = "audio/pcmu"
         self._seconds: dict[str, float] = defaultdict(float)
@@ -242,6 +245,7 @@ class FakeRealtime:
         if verbatim:
             answer.text = said
         self.response = f"resp_{next(self._ids)}"
+        self._usage = answer.usage
         self._answering = asyncio.create_task(self._respond(answer))
 
     async def _respond(self, answer: Answer) -> None:
@@ -318,6 +322,7 @@ class FakeRealtime:
             "status": status,
             "status_details": details,
             "output": output,
+            "usage": self._usage,
         }
         await self.say("response.done", response=done)
         await self.say("rate_limits.updated", rate_limits=[{"name": "tokens"}])

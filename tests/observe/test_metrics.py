@@ -22,7 +22,12 @@ KINDS = {
     "offhook_frames_in_total": ("counter", ()),
     "offhook_wire_errors_total": ("counter", ("kind",)),
     "offhook_loop_lag_seconds": ("histogram", ()),
+    "offhook_facts_behind": ("gauge", ()),
+    "offhook_journal_errors_total": ("counter", ("kind",)),
     "offhook_recordings_total": ("counter", ("track", "result")),
+    "offhook_webhook_deliveries_total": ("counter", ("outcome",)),
+    "offhook_webhook_deliveries_waiting": ("gauge", ()),
+    "offhook_webhook_seconds": ("histogram", ()),
     "offhook_local_restarts_total": ("counter", ("server",)),
 }
 OURS = [metric for metric in vars(metrics).values() if hasattr(metric, "_labelnames")]

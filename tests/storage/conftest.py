@@ -4,10 +4,24 @@ import pytest
 
 from agent.storage.database import Database
 
+from .postgres import (
+    database_url,
+    empty_database_url,
+    migrated_database,
+    postgres_server,
+)
+
+__all__ = [
+    "database_url",
+    "empty_database_url",
+    "migrated_database",
+    "postgres_server",
+]
+
 
 @pytest.fixture
-async def database(tmp_path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/offhook.db")
+async def database(database_url) -> AsyncIterator[Database]:
+    database = Database(database_url)
     await database.open()
     yield database
     await database.close()

@@ -4,9 +4,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from agent.calls.call import Call, CallEnd, Direction, EndReason
+from agent.calls.facts import (
+    CallBegan,
+    CallEnded,
+    ToolUsed,
+    TroubleMet,
+    TurnTaken,
+    Used,
+    VariablesKept,
+)
 from agent.calls.record import Track
 from agent.calls.transcript import Speaker, ToolUse, Trouble, Turn
-from agent.storage.calls import Calls
+from agent.calls.usage import Meter, Use
+from agent.storage.calls import apply
 from agent.storage.tables import RecordingRow
 
 from .sound import wav
@@ -21,17 +31,23 @@ def key(call_id, track):
 
 
 async def keep_call(database, call_id="17.5", ended_at=NOON):
-    calls = Calls(database)
-    await calls.begin(replace(CALL, id=call_id))
-    await calls.add_turn(call_id, Turn(Speaker.CALLER, CANARY, NOON, NOON))
     use = ToolUse("pay", f'{{"card": "{CANARY}"}}', f"{CANARY} is fine", NOON, 1.0)
-    await calls.add_tool_use(call_id, use)
     trouble = Trouble("llm", "openai.x", "throttled", CANARY, NOON, "a line")
-    await calls.add_trouble(call_id, trouble)
-    await calls.keep_variables(call_id, {"card": CANARY})
+    turn = Turn(Speaker.CALLER, CANARY, NOON, NOON)
+    facts = [
+        CallBegan(replace(CALL, id=call_id, variables={"card": CANARY})),
+        TurnTaken(call_id, turn),
+        ToolUsed(call_id, use),
+        TroubleMet(call_id, trouble),
+        VariablesKept(call_id, {"card": CANARY}),
+        Used(call_id, (Use(Meter.TTS_CHARACTERS, "piper.amy", 20.0),)),
+    ]
     if ended_at is not None:
         end = CallEnd(EndReason.CALLER_HUNG_UP, ended_at, "")
-        await calls.end(call_id, end)
+        facts.append(CallEnded(call_id, end))
+    async with database.session("keep a call") as session:
+        for fact in facts:
+            await apply(session, fact, "agent-1", NOON)
 
 
 async def keep_recording(

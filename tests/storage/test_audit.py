@@ -21,6 +21,14 @@ async def test_deeds_of_a_call_in_their_order(database):
     assert await audit.deeds(database, "nobody's") == ()
 
 
+async def test_whose_it_was_and_what_else_it_was_done_to(database):
+    deed = Deed(NOON, "key_1", Act.AI_CHANGED, "17.5", "", "acme", "ai/desk")
+    async with database.session("note") as session:
+        audit.note(session, deed)
+    assert await audit.deeds(database, "17.5") == (deed,)
+    assert (DEED.customer, DEED.subject) == ("default", "")
+
+
 async def test_a_deed_that_was_not_done_is_not_noted(database):
     with pytest.raises(StorageError):
         async with database.session("fail") as session:

@@ -1,6 +1,5 @@
 import asyncio
 import hashlib
-import importlib.util
 import json
 from datetime import UTC, datetime
 
@@ -18,7 +17,7 @@ from agent.storage.errors import StorageError
 from agent.storage.knowledge import Knowledge, Outcome
 from agent.storage.words import terms
 
-from . import postgres
+from .postgres import ONLY_SQLITE
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 IN_THE_DATABASE = settings(
@@ -88,28 +87,6 @@ QUESTIONS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def postgres_url():
-    if importlib.util.find_spec("asyncpg") is None:
-        pytest.skip("PostgreSQL is not tested: no driver, asyncpg, is installed")
-    if (bin := postgres.programs()) is None:
-        pytest.skip("PostgreSQL is not tested: no initdb on this machine")
-    with postgres.server(bin) as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def database(request, tmp_path):
-    if request.param == "sqlite":
-        database = Database(f"sqlite:///{tmp_path}/offhook.db")
-    else:
-        url = request.getfixturevalue("postgres_url")
-        database = postgres.PostgresDatabase(url)
-    await database.open()
-    yield database
-    await database.close()
-
-
 @pytest.fixture
 def knowledge(database) -> Knowledge:
     return Knowledge(database)
@@ -136,7 +113,7 @@ async def test_a_question_finds_its_document(handbook):
 async def test_the_language_gives_postgresql_the_stems_of_words(knowledge, database):
     spoken = document("went.md", "Everybody studies the ponies.")
     await knowledge.add("handbook", spoken, NOON, language="en-GB")
-    stemmed = [] if isinstance(database, Database) else ["went.md"]
+    stemmed = [] if database.dialect == "sqlite" else ["went.md"]
     assert await names(knowledge, "pony") == stemmed
 
 
@@ -260,7 +237,7 @@ async def test_what_is_removed_is_not_found(knowledge):
     assert await names(knowledge, "open", ["b"]) != []
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@ONLY_SQLITE
 async def test_the_index_of_sqlite_agrees_with_the_table(database):
     knowledge = Knowledge(database)
     for words in ("one two", "two three", "three"):

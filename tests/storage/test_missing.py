@@ -3,16 +3,17 @@ from datetime import timedelta
 
 import pytest
 
+from agent.calls.facts import ToolUsed
 from agent.calls.record import Track
 from agent.calls.transcript import ToolUse
 from agent.observe.missing import Cause
-from agent.storage.calls import Calls
 from agent.storage.listening import Listening
 from agent.storage.missing import Missing
 from agent.storage.retention import Retention
 from agent.storage.shelves import Shelves
 from agent.storage.stores import S3Config, StoreError
 
+from .facts import keep
 from .kept import NOON, days, keep_call, keep_recording, key
 
 
@@ -121,7 +122,7 @@ async def a_job(site):
     site.leave_job()
 
 
-async def a_job_that_failed(site):
+async def a_job_of_an_earlier_version(site):
     due = (NOON + timedelta(minutes=1)).isoformat()
     site.leave_job(attempts=3, last_error="mix: Access Denied", not_before=due)
 
@@ -174,7 +175,7 @@ async def nobody_knows_it(site):
         (erased_elsewhere, Cause.ERASED, "it was erased on request at 2026"),
         (expired_elsewhere, Cause.EXPIRED, "it was deleted by retention at 2026"),
         (a_job, Cause.WAITING, "its job lies in the spool since 2026-11-21T12:00"),
-        (a_job_that_failed, Cause.CREDENTIALS, "Access Denied; next try at 2026"),
+        (a_job_of_an_earlier_version, Cause.WAITING, "its job lies in the spool since"),
         (a_rejected_file, Cause.REJECTED, "it was rejected: it is a link"),
         (files_without_a_job, Cause.HOOK_FAILED, "left no job in the spool"),
         (files_of_a_call_that_is_up, Cause.CALL_UP, "the call is not over"),
@@ -212,7 +213,7 @@ async def test_a_bucket_that_does_not_answer(site, monkeypatch):
 async def test_where_it_is_silent_is_told(site):
     await site.keep()
     use = ToolUse("pause_recording", "{}", "", NOON, 5.0)
-    await Calls(site.database).add_tool_use("17.5", use)
+    await keep(site.database, ToolUsed("17.5", use))
     assert (await site.why()).evidence == (
         "database: mix is stored",
         "silent: pause_recording at 2026-11-21T12:00:00+00:00",

@@ -1,105 +1,25 @@
 import asyncio
 import hashlib
-import json
 import os
-import threading
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from loguru import logger
 from sqlalchemy import text
 
-from agent.calls.call import Call, Direction
 from agent.calls.record import Recording, RecordingState, Track
 from agent.observe import metrics
 from agent.storage import recordings as recordings_module
-from agent.storage.calls import Calls
 from agent.storage.encoding import Format
 from agent.storage.errors import StorageError
 from agent.storage.ledger import DatabaseLedger
-from agent.storage.recordings import Recordings, RecordingsConfig
+from agent.storage.recordings import Outcome, Recordings, pause_after
 from agent.storage.spool import Spool
 from agent.storage.stores import FolderStore, StoreError
 from agent.storage.tables import RecordingRow
 
+from .site import LATER, LONG_AFTER, NAMES, NOON, SOUND, Site
 from .sound import unfinished, wav
-
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-LATER = NOON + timedelta(hours=13)
-LONG_AFTER = NOON + timedelta(days=1, minutes=1)
-NAMES = {
-    Track.MIX: "17.5.wav",
-    Track.USER: "17.5-user.wav",
-    Track.ASSISTANT: "17.5-assistant.wav",
-}
-SOUND = {track: wav(2, sample) for sample, track in enumerate(Track)}
-
-
-class Site:
-    """The folders that Asterisk, its script and the agent share."""
-
-    def __init__(self, root, database):
-        self.database = database
-        self.config = RecordingsConfig(
-            root / "monitor", root / "spool", root / "recordings"
-        )
-        for folder in (self.config.monitor, self.config.spool):
-            folder.mkdir()
-        self.told: list[Track] = []
-
-    def record(self, sound=SOUND, at=NOON):
-        for track, content in sound.items():
-            path = self.config.monitor / NAMES[track]
-            path.write_bytes(content)
-            os.utime(path, (at.timestamp(), at.timestamp()))
-
-    def leave_job(self, **changes):
-        job = {"recording": "17.5", "call": "abc", "closed_at": NOON.isoformat()}
-        path = self.config.spool / "17.5.job"
-        path.write_text(json.dumps(job | changes))
-
-    def recordings(self):
-        async def on_stored(recording):
-            self.told.append(recording.track)
-
-        ledger = DatabaseLedger(self.database)
-        return Recordings(self.config, ledger, on_stored=on_stored)
-
-    async def collect(self, now=NOON):
-        await self.recordings().collect(now)
-
-    async def sweep(self, now=NOON):
-        await self.recordings().sweep(now)
-
-    async def rows(self, call="abc"):
-        calls = Calls(self.database)
-        if await calls.get(call) is None:
-            await calls.begin(Call(call, "", "", Direction.INBOUND, "desk", NOON))
-        record = await calls.get(call)
-        return {recording.track: recording for recording in record.recordings}
-
-    async def states(self, call="abc"):
-        return {track: row.state for track, row in (await self.rows(call)).items()}
-
-    def job(self):
-        path = self.config.spool / "17.5.job"
-        return json.loads(path.read_text()) if path.exists() else None
-
-    def rejected(self):
-        folder = self.config.spool / "rejected"
-        return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-
-    def reason(self, name="17.5.job"):
-        return (self.config.spool / f"rejected/{name}.reason").read_text()
-
-    def monitored(self):
-        return sorted(path.name for path in self.config.monitor.iterdir())
-
-    def kept(self):
-        files = (path for path in self.config.folder.rglob("*") if path.is_file())
-        return {str(path.relative_to(self.config.folder)): path for path in files}
 
 
 @pytest.fixture
@@ -289,18 +209,14 @@ async def test_a_full_disk_leaves_everything_for_later(site, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("shutil.copyfileobj", no_room)
-        await site.collect()
-    job = site.job()
-    assert job["attempts"] == 1
-    assert "[Errno 28] No space left on device" in job["last_error"]
+        outcome = await site.tend(attempt=2)
     assert site.monitored() == sorted(NAMES.values())
     assert counted(Track.MIX, "failed") == failed + 1
     row = (await site.rows())[Track.MIX]
-    assert (row.state, row.attempts) == (RecordingState.FAILING, 1)
-    assert row.next_try == datetime.fromisoformat(job["not_before"])
-    assert "No space left" in row.last_error
-    await site.collect(NOON + timedelta(seconds=0.4))
-    assert site.job()["attempts"] == 1
+    assert (row.state, row.attempts) == (RecordingState.FAILING, 3)
+    assert row.next_try == outcome.next_try
+    assert outcome.error == f"mix: {row.last_error}"
+    assert "[Errno 28] No space left on device" in row.last_error
     await site.collect(NOON + timedelta(seconds=1))
     await everything_is_kept_once(site)
     assert (await site.rows())[Track.MIX].last_error == ""
@@ -324,8 +240,8 @@ async def test_a_database_that_is_away_leaves_everything_for_later(site):
     site.record()
     site.leave_job()
     await site.database.close()
-    await site.collect()
-    assert "the database is not open" in site.job()["last_error"]
+    assert "the database is not open" in (await site.tend()).error
+    assert site.job() is not None
     await site.database.open()
     await site.collect(LATER)
     await everything_is_kept_once(site)
@@ -343,8 +259,10 @@ async def test_somebody_who_could_not_be_told_is_told_again(site):
         told.append(recording)
 
     ledger = DatabaseLedger(site.database)
-    await Recordings(site.config, ledger, on_stored=busy).collect(NOON)
-    assert "the queue is full" in site.job()["last_error"]
+    outcome = await Recordings(site.config, ledger, on_stored=busy).tend(
+        "17.5", 0, NOON
+    )
+    assert "the queue is full" in outcome.error
     assert site.monitored() == sorted(NAMES.values())
     await Recordings(site.config, ledger, on_stored=listens).collect(LATER)
     assert [each.state for each in told] == [RecordingState.STORED] * 3
@@ -360,8 +278,8 @@ async def test_originals_that_cannot_be_deleted_are_not_stored_again(site, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(recordings_module.Path, "unlink", refuse)
-        await site.collect()
-    assert "Permission denied" in site.job()["last_error"]
+        outcome = await site.tend()
+    assert "Permission denied" in outcome.error
     assert set((await site.states()).values()) == {RecordingState.STORED}
     stored = counted(Track.MIX, "stored")
     await site.collect(LATER)
@@ -375,8 +293,9 @@ async def test_a_track_that_is_still_written_gets_its_time(site):
     path = site.config.monitor / NAMES[Track.USER]
     path.write_bytes(unfinished(1))
     with open(path, "ab") as asterisk:
-        await site.collect(LATER)
-        assert site.job()["last_error"] == f"user: {path} is still open in Asterisk"
+        outcome = await site.tend(LATER)
+        assert outcome.next_try is not None and outcome.error == ""
+        assert await site.errors() == f"user: {path} is still open in Asterisk"
         assert await site.states() == {
             Track.MIX: RecordingState.STORED,
             Track.USER: RecordingState.WAITING,
@@ -392,7 +311,7 @@ async def test_the_header_of_an_asterisk_that_was_killed_is_repaired(site):
     site.record({track: _cut_off(sound) for track, sound in SOUND.items()})
     site.leave_job()
     await site.collect(NOON + timedelta(seconds=59))
-    assert "its header tells of" in site.job()["last_error"]
+    assert "its header tells of" in await site.errors()
     await site.collect(NOON + timedelta(seconds=61))
     await everything_is_kept_once(site)
 
@@ -645,25 +564,68 @@ async def test_a_monitor_folder_that_is_not_there_says_so(site):
         await site.sweep()
 
 
-async def test_a_job_that_cannot_be_noted_is_not_tried_at_once_again(site, monkeypatch):
-    """The spool's disk is full, and so is the store's."""
-
-    def no_room(*arguments):
-        raise OSError(28, "No space left on device")
+async def test_a_job_that_cannot_be_deleted_is_tried_again(site, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(30, "Read-only file system")
 
     site.record()
     site.leave_job()
-    recordings = site.recordings()
-    failed = counted(Track.MIX, "failed")
     with monkeypatch.context() as patch:
-        patch.setattr("shutil.copyfileobj", no_room)
-        patch.setattr("agent.storage.spool.replacing", no_room)
-        await recordings.collect(NOON)
-        await recordings.collect(NOON + timedelta(seconds=0.4))
-    assert counted(Track.MIX, "failed") == failed + 1
-    assert site.job()["closed_at"] == NOON.isoformat()
-    await recordings.collect(NOON + timedelta(seconds=1))
+        patch.setattr(Spool, "done", refuse)
+        outcome = await site.tend()
+    assert "Read-only file system" in outcome.error and outcome.next_try is not None
+    assert await site.tend(LATER) == Outcome()
     await everything_is_kept_once(site)
+
+
+async def test_a_job_that_is_gone_is_done(site):
+    assert await site.tend() == Outcome()
+
+
+async def test_what_is_held_back_says_so(site):
+    site.record()
+    site.leave_job()
+    (job,) = await site.recordings().inbox()
+    until = NOON + timedelta(minutes=1)
+    await site.recordings().hold_back(job, 3, "mix: s3://b: Slow down", NOON, until)
+    (row,) = (await site.rows()).values()
+    assert (row.track, row.state) == (Track.MIX, RecordingState.FAILING)
+    assert (row.attempts, row.next_try) == (3, None)
+    assert row.last_error == "not tried while others fail: mix: s3://b: Slow down"
+    await site.collect()
+    await everything_is_kept_once(site)
+
+
+async def test_a_pass_ends_when_everything_fails(site, monkeypatch):
+    asked = []
+
+    def away(store, file, key, sound):
+        asked.append(key)
+        raise StoreError("the store is away")
+
+    monkeypatch.setattr(FolderStore, "put", away)
+    for name in "abcdefgh":
+        site.record(name=name)
+        site.leave_job(name, call=name)
+    await site.collect()
+    assert [key.split("/")[1] for key in asked] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "share", "seconds"),
+    [(0, 1, 1), (0, 0, 0.5), (1, 1, 2), (5, 0.5, 24), (9, 1, 300), (10_000, 0, 150)],
+)
+def test_pauses_grow_to_five_minutes(attempts, share, seconds):
+    assert pause_after(attempts, share) == timedelta(seconds=seconds)
+
+
+async def test_pauses_of_those_that_fail_together_differ(site):
+    """There are no files to any of them."""
+    site.leave_job()
+    again = {(await site.tend()).next_try for _ in range(20)}
+    assert len(again) > 1
+    assert min(again) >= NOON + timedelta(seconds=0.5)
+    assert max(again) <= NOON + timedelta(seconds=1)
 
 
 async def test_a_spool_that_cannot_be_used_says_so(site):
@@ -673,17 +635,6 @@ async def test_a_spool_that_cannot_be_used_says_so(site):
         await site.collect()
 
 
-async def test_two_agents_do_not_get_into_each_others_way(site):
-    site.record()
-    site.leave_job()
-    other = Spool(site.config.spool).lock()
-    await site.collect()
-    assert site.job() is not None and site.kept() == {}
-    os.close(other)
-    await site.collect()
-    await everything_is_kept_once(site)
-
-
 async def test_there_is_one_row_a_track(site):
     for _ in range(2):
         site.record()
@@ -691,98 +642,3 @@ async def test_there_is_one_row_a_track(site):
         await site.collect()
     async with site.database.session("count", read_only=True) as session:
         assert await session.scalar(text("SELECT count(*) FROM recordings")) == 3
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    monkeypatch.setattr(recordings_module, "_LOOK_EVERY", 0.005)
-
-
-@asynccontextmanager
-async def running(site, clock=lambda: LATER):
-    task = asyncio.create_task(site.recordings().run(clock))
-    yield
-    assert not task.done(), task.exception()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-async def soon(true):
-    async with asyncio.timeout(20):
-        while not true():
-            await asyncio.sleep(0.005)
-
-
-async def test_it_goes_on_for_ever(site, quick):
-    site.record()
-    async with running(site):
-        await soon(lambda: len(site.kept()) == 3 and site.monitored() == [])
-        site.told.clear()
-        sound = {track: wav(3, 7) for track in Track}
-        for track, content in sound.items():
-            name = NAMES[track].replace("17", "18")
-            (site.config.monitor / name).write_bytes(content)
-        job = {"recording": "18.5", "call": "b", "closed_at": NOON.isoformat()}
-        (site.config.spool / "18.5.job").write_text(json.dumps(job))
-        await soon(lambda: len(site.told) == 3)
-
-
-async def test_a_store_that_hangs_for_one_keeps_no_other_waiting(
-    site, quick, monkeypatch
-):
-    put, answered = FolderStore.put, threading.Event()
-
-    def hangs(store, file, key, sound):
-        if "/slow" in key:
-            answered.wait(20)
-        return put(store, file, key, sound)
-
-    monkeypatch.setattr(FolderStore, "put", hangs)
-    calls = ["slow1", "slow2", "slow3", "quick1", "quick2"]
-    for call in calls:
-        for track, content in SOUND.items():
-            name = NAMES[track].replace("17.5", call)
-            (site.config.monitor / name).write_bytes(content)
-        job = {"recording": call, "call": call, "closed_at": NOON.isoformat()}
-        (site.config.spool / f"{call}.job").write_text(json.dumps(job))
-    async with running(site):
-        await soon(lambda: len(site.kept()) == 6)
-        assert not any("slow" in key for key in site.kept())
-        answered.set()
-        await soon(lambda: len(site.told) == 15)
-
-
-async def test_without_asterisks_folder_the_spool_is_looked_after(site, quick):
-    os.rmdir(site.config.monitor)
-    site.leave_job()
-    async with running(site, clock=lambda: NOON):
-        await soon(lambda: (site.job() or {}).get("attempts"))
-    assert "17.5.wav is not there" in site.job()["last_error"]
-
-
-async def test_one_that_waits_for_another_takes_over(site, quick):
-    other = Spool(site.config.spool).lock()
-    site.record()
-    site.leave_job()
-    async with running(site):
-        await asyncio.sleep(0.05)
-        assert site.job() is not None and site.kept() == {}
-        os.close(other)
-        await soon(lambda: site.job() is None)
-    await everything_is_kept_once(site)
-
-
-async def test_a_spool_that_stays_bad_is_said_once(site, quick):
-    said = []
-    sink = logger.add(lambda line: said.append(line), level="ERROR")
-    os.rmdir(site.config.spool)
-    site.config.spool.write_text("")
-    async with running(site):
-        await soon(lambda: said)
-        await asyncio.sleep(0.05)
-        assert len(said) == 1 and "cannot use the spool" in said[0]
-        site.config.spool.unlink()
-        site.record()
-        await soon(lambda: len(site.told) == 3)
-    logger.remove(sink)

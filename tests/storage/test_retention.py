@@ -1,23 +1,33 @@
 import asyncio
 import json
-import sqlite3
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete, select, update
 
+from agent.calls.customer import DEFAULT
+from agent.calls.event import Event, EventType
 from agent.calls.record import RecordingState, Track
 from agent.storage.audit import Act, deeds
 from agent.storage.calls import Calls
 from agent.storage.errors import StorageError
+from agent.storage.events import emit
 from agent.storage.ledger import DatabaseLedger
 from agent.storage.leftovers import Leftovers
 from agent.storage.recordings import Recordings, RecordingsConfig
 from agent.storage.retention import CallIsUp, Retention, UnknownCall, is_erased
 from agent.storage.shelves import Shelves
 from agent.storage.stores import StoreError
+from agent.storage.tables import (
+    CallRow,
+    EventRow,
+    Table,
+    TurnRow,
+)
 from tests import virtual_time
 
 from .kept import CANARY, NOON, days, keep_call, keep_recording
+from .postgres import ONLY_SQLITE
 from .sound import wav
 
 LATER = NOON + timedelta(minutes=5)
@@ -50,6 +60,25 @@ class Site:
         record = await Calls(self.database).get(call_id)
         return {each.track: each.state for each in record.recordings}
 
+    async def events(self, call_id="17.5"):
+        """Their data, by type."""
+        async with self.database.session("look", read_only=True) as session:
+            rows = await session.scalars(
+                select(EventRow)
+                .where(EventRow.call_id == call_id)
+                .order_by(EventRow.number)
+            )
+            return {EventType(row.type): row.data for row in rows}
+
+    async def said(self):
+        """All that is in the database."""
+        async with self.database.session("look", read_only=True) as session:
+            tables = [
+                (await session.execute(select(table))).all()
+                for table in Table.metadata.sorted_tables
+            ]
+            return str(tables)
+
     def files(self):
         return [path for path in self.folder.rglob("*") if path.is_file()]
 
@@ -61,6 +90,20 @@ def site(tmp_path, database):
     return Site(database, folder)
 
 
+WEBHOOK = dict(
+    id="wh_1",
+    customer=DEFAULT,
+    url="https://example.org",
+    events=[],
+    label="",
+    secret="",
+    old_secret="",
+    enabled=True,
+    disabled_because="",
+    revision=1,
+    created_at=NOON,
+    updated_at=NOON,
+)
 ALL_ERASED = dict.fromkeys(Track, RecordingState.ERASED)
 ALL_EXPIRED = dict.fromkeys(Track, RecordingState.EXPIRED)
 ALL_STORED = dict.fromkeys(Track, RecordingState.STORED)
@@ -86,9 +129,117 @@ async def test_sound_and_words_are_erased_together(site, tmp_path):
     async with site.database.session("look") as session:
         assert await is_erased(session, "17.5")
         assert not await is_erased(session, "17.6")
-    with sqlite3.connect(tmp_path / "offhook.db") as connection:
-        said = "\n".join(connection.iterdump())
+    said = await site.said()
     assert CANARY not in said and "he asked" in said
+    for file in tmp_path.glob("offhook.db*"):
+        assert CANARY.encode() not in file.read_bytes()
+
+
+async def test_what_is_left_of_its_events(site):
+    await keep_call(site.database)
+    await keep_call(site.database, "17.6")
+    before = await site.events()
+    assert CANARY in str(before[EventType.CALL_TRANSCRIBING])
+    await site.erase()
+    after = await site.events()
+    call = before[EventType.CALL_TRANSCRIBING]["call"]
+    assert call["id"] == "17.5"
+    assert after[EventType.CALL_TRANSCRIBING] == dict(erased=True, call=call, turn=1)
+    assert after[EventType.TOOL_CALLED] == dict(erased=True, call=call, tool_use=1)
+    assert after[EventType.CALL_TROUBLED] == dict(erased=True, call=call, trouble=1)
+    for type in (EventType.CALL_CREATED, EventType.CALL_RINGING, EventType.CALL_HUNGUP):
+        assert after[type] == before[type]
+    assert after.keys() == before.keys()
+    assert CANARY in str(await site.events("17.6"))
+
+
+async def test_variables_in_events_go_too(site):
+    await keep_call(site.database)
+    said = {"call": {"id": "17.5", "variables": {"card": CANARY}}, "variables": CANARY}
+    event = Event(EventType.CALL_HUNGUP, DEFAULT, NOON, said, "17.5")
+    async with site.database.session("tell") as session:
+        await emit(session, [event], NOON)
+    await site.erase()
+    assert (await site.events())[EventType.CALL_HUNGUP] == {"call": {"id": "17.5"}}
+
+
+async def test_what_was_used_stays(site):
+    await keep_call(site.database)
+    await site.erase()
+    assert (await Calls(site.database).get("17.5")).uses != ()
+
+
+async def test_two_who_ask_at_once_are_told_the_same(site):
+    await keep_call(site.database)
+    await keep_recording(site.database, site.folder)
+    stones = await asyncio.gather(
+        *(
+            site.retention().condemn("17.5", who=who, why="", now=NOON)
+            for who in ("me", "you", "they")
+        )
+    )
+    assert len(set(stones)) == 1
+    assert len(await deeds(site.database, "17.5")) == 1
+
+
+async def test_the_audit_says_whose_call_it_was(site):
+    await keep_call(site.database)
+    async with site.database.session("give it away") as session:
+        await session.execute(update(CallRow).values(customer="acme"))
+    await site.erase()
+    done = await deeds(site.database, "17.5")
+    assert [deed.customer for deed in done] == ["acme", "acme"]
+
+
+class BusyLog:
+    """The database, whose log somebody reads."""
+
+    def __init__(self, database):
+        self.database, self.busy, self.asked = database, True, 0
+
+    def __getattr__(self, name):
+        return getattr(self.database, name)
+
+    async def empty_log(self):
+        self.asked += 1
+        return not self.busy and await self.database.empty_log()
+
+
+async def test_a_log_that_is_read_is_emptied_with_the_next_sweep(site):
+    await keep_call(site.database)
+    log = BusyLog(site.database)
+    retention = Retention(log, site, 0)
+    await retention.condemn("17.5", who="me", why="", now=NOON)
+    await retention.sweep(LATER)
+    log.busy = False
+    await retention.sweep(LATER)
+    assert log.asked == 3
+    await retention.sweep(LATER)
+    assert log.asked == 3
+
+
+@ONLY_SQLITE
+async def test_a_log_that_a_killed_agent_left_is_emptied(site, tmp_path):
+    await keep_call(site.database)
+    async with site.database.session("delete, and die") as session:
+        await session.execute(delete(TurnRow))
+    assert CANARY.encode() in (tmp_path / "offhook.db-wal").read_bytes()
+    await site.sweep()
+    assert (tmp_path / "offhook.db-wal").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("event_days", "age", "kept"),
+    [(30, 29.99, True), (30, 30.01, False), (0, 10_000, True), (0.5, 0.6, False)],
+)
+async def test_old_events_go(site, event_days, age, kept):
+    """But for the last, by which a reader sees that he has missed something."""
+    await keep_call(site.database)
+    assert len(await site.events()) == 6
+    retention = Retention(site.database, site, 0, event_days=event_days)
+    await retention.sweep(NOON + days(age))
+    assert len(await site.events()) == (6 if kept else 1)
+    assert (await Calls(site.database).get("17.5")).turns != ()
 
 
 async def test_it_is_audited_when_asked_for_and_when_done(site):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.storage.spool import Job, JobError, Spool
+from agent.storage.spool import Inbox, Job, JobError, Spool
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 JOB = Job("17.5", "abc", NOON, "prod")
@@ -20,9 +20,15 @@ def test_a_job_as_the_script_writes_it():
     assert Job.read(TEXT) == JOB
 
 
-def test_a_job_that_failed_before():
-    failed = replace(JOB, attempts=3, not_before=NOON, last_error="no room")
-    assert Job.read(failed.text()) == failed
+def test_a_job_as_we_write_it():
+    assert Job.read(JOB.text()) == JOB
+
+
+def test_a_job_in_which_an_earlier_version_counted_its_tries():
+    counted = TEXT.replace(
+        "}", ', "attempts": 3, "not_before": "2026-11-21", "last_error": "no room"}'
+    )
+    assert Job.read(counted) == JOB
 
 
 @pytest.mark.parametrize(
@@ -31,6 +37,7 @@ def test_a_job_that_failed_before():
         ("", "not a job"),
         ("[]", "not a job"),
         ("[" * 10_000, "not a job"),
+        ('"text"', "not a job"),
         (TEXT.replace("prod", 'prod", "colour": "red'), "colour"),
         (TEXT.replace('"call": "abc", ', ""), "call"),
         (TEXT.replace("abc", "../../etc"), "'../../etc' is not fit"),
@@ -42,7 +49,7 @@ def test_a_job_that_failed_before():
         (TEXT.replace("12:00:00Z", "25:00:00Z"), "not a job"),
         (TEXT.replace("00Z", "00"), "has no zone"),
         (TEXT.replace("2026-11-21T12:00:00Z", "0001-01-01T00:00:00+14:00"), "job"),
-        (TEXT.replace('"2026-11-21T12:00:00Z"', "null"), "make no sense"),
+        (TEXT.replace('"2026-11-21T12:00:00Z"', "null"), "not a time"),
     ],
 )
 def test_a_broken_job_is_named(text, says):
@@ -59,48 +66,57 @@ def test_garbage_is_a_job_or_a_job_error(text):
         pass
 
 
-def test_only_jobs_are_due(tmp_path):
+def test_only_jobs_are_in_the_inbox(tmp_path):
     spool = Spool(tmp_path)
-    for name in (".3.1.99.tmp", ".job", ".1.1.job.tmp", "4.1.wav"):
+    for name in (".3.1.99.tmp", ".job", ".1.1.job.tmp", "4.1.wav", ".work.db"):
         (tmp_path / name).write_text("")
     (tmp_path / "2.1.job").write_text("noise")
     (tmp_path / "17.5.job").write_text(TEXT)
-    due = spool.due(NOON)
-    assert due.jobs == (JOB,)
-    assert [(path.name, reason[:9]) for path, reason in due.broken] == [
+    inbox = spool.inbox()
+    assert inbox.jobs == (JOB,)
+    assert [(path.name, reason[:9]) for path, reason in inbox.broken] == [
         ("2.1.job", "not a job")
     ]
-    assert spool.due(NOON, busy={"17.5", "2.1"}).jobs == ()
+    assert spool.inbox(busy={"17.5", "2.1"}) == Inbox((), ())
 
 
-def test_those_that_have_failed_least_come_first(tmp_path):
+def test_the_oldest_come_first(tmp_path):
     spool = Spool(tmp_path)
     order = [
+        Job("c", "c", NOON - timedelta(days=1)),
         Job("d", "d", NOON - timedelta(hours=1)),
         Job("a", "a", NOON),
-        Job("c", "c", NOON - timedelta(days=1), attempts=1),
-        Job("b", "b", NOON - timedelta(days=2), attempts=2),
+        Job("b", "b", NOON),
     ]
-    for job in order:
+    for job in reversed(order):
         assert spool.add(job)
-    assert spool.due(NOON).jobs == tuple(order)
+    assert spool.inbox().jobs == tuple(order)
 
 
 def test_a_job_is_added_once(tmp_path):
     spool = Spool(tmp_path)
     assert spool.add(JOB)
     assert not spool.add(replace(JOB, call="other"))
-    assert spool.due(NOON).jobs == (JOB,)
+    assert spool.inbox().jobs == (JOB,)
 
 
 def test_a_job_that_the_script_leaves_again_is_read_again(tmp_path):
     spool = Spool(tmp_path)
+    path = tmp_path / "17.5.job"
+    path.write_text(TEXT)
+    assert spool.inbox().jobs == (JOB,)
+    path.write_text(TEXT.replace("abc", "def"))
+    os.utime(path, (1, 1))
+    assert spool.inbox().jobs == (replace(JOB, call="def"),)
+
+
+def test_a_job_is_found_by_its_recording(tmp_path):
+    spool = Spool(tmp_path)
+    assert spool.find("17.5") is None
     spool.add(JOB)
-    assert spool.due(NOON).jobs == (JOB,)
-    spool.postpone(JOB, "no room", NOON)
-    assert spool.due(NOON).jobs == ()
-    (tmp_path / "17.5.job").write_text(TEXT)
-    assert spool.due(NOON).jobs == (JOB,)
+    assert spool.find("17.5") == JOB
+    spool.done(JOB)
+    assert spool.find("17.5") is None
 
 
 def test_a_job_under_a_wrong_name(tmp_path):
@@ -114,31 +130,6 @@ def test_a_job_that_is_a_link(tmp_path):
     (tmp_path / "17.5.job").symlink_to("secret")
     with pytest.raises(JobError, match="symbolic link"):
         Spool(tmp_path).read(tmp_path / "17.5.job")
-
-
-@pytest.mark.parametrize(
-    ("attempts", "share", "seconds"),
-    [(0, 1, 1), (0, 0, 0.5), (1, 1, 2), (5, 0.5, 24), (9, 1, 300), (10_000, 0, 150)],
-)
-def test_pauses_grow_to_five_minutes(tmp_path, attempts, share, seconds):
-    spool = Spool(tmp_path)
-    spool.add(JOB)
-    spool.postpone(replace(JOB, attempts=attempts), "no room", NOON, share)
-    assert spool.read(tmp_path / "17.5.job") == replace(
-        JOB,
-        attempts=attempts + 1,
-        not_before=NOON + timedelta(seconds=seconds),
-        last_error="no room",
-    )
-
-
-def test_pauses_of_those_that_fail_together_differ(tmp_path):
-    spool = Spool(tmp_path)
-    spool.add(JOB)
-    due = {spool.postpone(JOB, "", NOON).not_before for _ in range(20)}
-    assert len(due) > 1
-    assert min(due) >= NOON + timedelta(seconds=0.5)
-    assert max(due) <= NOON + timedelta(seconds=1)
 
 
 def test_a_rejected_job_has_its_reason_beside_it(tmp_path):

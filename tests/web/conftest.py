@@ -1,14 +1,28 @@
-from collections.abc import AsyncIterator, Iterator
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from agent.calls.control import CallControlError
+from agent.calls.customer import DEFAULT, Customer, Scope
 from agent.storage.calls import Calls
+from agent.storage.customers import Customers, Keys
 from agent.storage.database import Database
-from agent.web import calls, health, problems
+from agent.storage.posted import Posted
+from agent.storage.recorded import Recorded
+from agent.web import calls, customers, health, problems, recordings
+from agent.web.intake import Intake
+from agent.web.limits import ApiLimits, Limits
+from tests.storage.postgres import migrated_database, postgres_server
+
+__all__ = ["migrated_database", "postgres_server"]
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+MakeKey = Callable[..., Awaitable[dict[str, str]]]
 
 
 class FakeLive:
@@ -16,8 +30,13 @@ class FakeLive:
 
     def __init__(self):
         self.up, self.done = set(), []
+        self.customers = {}
+        """Those of calls that are not of the customer that is always there."""
         self.cannot = ""
         """Why recordings cannot be changed."""
+
+    def customer(self, call_id):
+        return self.customers.get(call_id, DEFAULT) if call_id in self.up else None
 
     def end(self, call_id):
         return self._do("end", call_id)
@@ -54,18 +73,34 @@ class FakeLive:
 
 
 @pytest.fixture
-async def app(tmp_path) -> AsyncIterator[FastAPI]:
-    database = Database(f"sqlite:///{tmp_path}/offhook.db")
+def web_database_url(tmp_path, migrated_database) -> str:
+    shutil.copy(migrated_database("sqlite").removeprefix("sqlite:///"), tmp_path)
+    return f"sqlite:///{tmp_path}/offhook.db"
+
+
+@pytest.fixture
+async def app(web_database_url) -> AsyncIterator[FastAPI]:
+    database = Database(web_database_url)
     await database.open()
     app = FastAPI()
     app.include_router(calls.router)
+    app.include_router(customers.router)
+    app.include_router(customers.keys_router)
+    app.include_router(recordings.router)
     app.include_router(health.router)
     problems.install(app)
+    app.add_middleware(Intake)
     app.state.database = database
     app.state.calls = Calls(database)
+    app.state.recorded = Recorded(database)
     app.state.live = FakeLive()
     app.state.checks = {}
     app.state.operator_token = ""
+    app.state.customers = Customers(database)
+    app.state.keys = Keys(app.state.customers)
+    await app.state.keys.refresh()
+    app.state.limits = Limits(ApiLimits())
+    app.state.posted = Posted(database)
     yield app
     await database.close()
 
@@ -82,3 +117,20 @@ def browse(app, peer="127.0.0.1", **options) -> Iterator[httpx.AsyncClient]:
 def client(app) -> Iterator[httpx.AsyncClient]:
     with browse(app) as client:
         yield client
+
+
+@pytest.fixture
+def make_key(app) -> MakeKey:
+    """Makes a key, and a customer if need be, and gives the header that has it."""
+
+    async def make(scope=Scope.ADMIN, customer=DEFAULT, expires_at=None):
+        customers = app.state.customers
+        if not app.state.keys.has_customer(customer):
+            await customers.add(Customer(customer, customer, NOON), "a test")
+        _, secret = await customers.create_key(
+            customer, scope, "test", who="a test", now=NOON, expires_at=expires_at
+        )
+        await app.state.keys.refresh()
+        return {"Authorization": f"Bearer {secret}"}
+
+    return make

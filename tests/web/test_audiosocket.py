@@ -14,6 +14,7 @@ from agent.calls.ai import AIs
 from agent.calls.call import Call, Direction, EndReason
 from agent.media.audio import DECODE
 from agent.session import LiveCalls
+from agent.storage.directory import Directory
 from agent.web.audiosocket import AudioSocketConfig, listen
 from agent.wire import audiosocket as wire
 
@@ -62,15 +63,33 @@ def live():
     return LiveCalls(2)
 
 
+class Budgets:
+    """Nobody has one, or all is spent."""
+
+    def __init__(self) -> None:
+        self.gone = False
+
+    def spent(self, customer, ai, now) -> bool:
+        assert (customer, ai.name) == ("default", "desk")
+        return self.gone
+
+
+@pytest.fixture
+def budgets() -> Budgets:
+    return Budgets()
+
+
 @pytest.fixture
 def greeting() -> str:
     return "Hello there, caller."
 
 
 @pytest.fixture
-async def port(agent, live, greeting) -> AsyncIterator[int]:
+async def port(agent, live, greeting, budgets) -> AsyncIterator[int]:
     ais = AIs("desk", {"desk": replace(agent.ai, greeting=greeting)})
-    server = await listen(AudioSocketConfig(), ais, live, agent.parts)
+    server = await listen(
+        AudioSocketConfig(), Directory(ais), live, agent.parts, budgets
+    )
     yield server.sockets[0].getsockname()[1]
     server.close()
     await live.drain(5)
@@ -180,6 +199,12 @@ async def test_a_call_that_is_up_already(agent, port, live):
 
 async def test_full(agent, port, live):
     live.limit = 0
+    assert await refused(port, b"\x01\x00\x10" + uuid4().bytes)
+    assert agent.records.calls == []
+
+
+async def test_nothing_left_to_spend(agent, port, budgets):
+    budgets.gone = True
     assert await refused(port, b"\x01\x00\x10" + uuid4().bytes)
     assert agent.records.calls == []
 

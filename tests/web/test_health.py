@@ -52,6 +52,7 @@ async def test_not_ready_says_what_and_why(app, client, monkeypatch, check, reas
         "type": "about:blank",
         "title": "Service Unavailable",
         "status": 503,
+        "code": "not_ready",
         "detail": f"models: {reason}",
         "not_ready": {"models": reason},
     }

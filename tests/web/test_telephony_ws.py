@@ -1,16 +1,29 @@
 """The handshake: who is let in, and that a refusal costs nothing."""
 
+import asyncio
 import base64
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+import websockets
+from prometheus_client import REGISTRY
 from starlette.testclient import TestClient
 
-from agent.calls.ai import read
+from agent.calls.ai import AI, AIs, read
+from agent.calls.customer import DEFAULT, Customer
+from agent.observe import metrics
 from agent.session import LiveCalls
+from agent.storage.ais import AiBook
+from agent.storage.customers import Customers
+from agent.storage.database import Database
+from agent.storage.directory import Directory
+from agent.storage.numbers import Entry, Numbers
 from agent.web import telephony_ws
 from agent.web.media_protocol import MediaProtocol
-from agent.web.telephony_ws import TelephonyConfig
+from agent.web.telephony_ws import TelephonyConfig, Unlimited
+from tests.fakes.provider import Running
 
 AIS = read("[ai.desk]\nprompt = 'You answer the phone.'")
 
@@ -20,7 +33,8 @@ def app():
     from fastapi import FastAPI
 
     app = FastAPI()
-    app.state.ais = AIS
+    app.state.directory = Directory(AIS)
+    app.state.budgets = Unlimited()
     app.state.telephony = TelephonyConfig("asterisk", "s3cret")
     app.state.live = LiveCalls(2)
     app.state.parts = None  # refused before anything is built
@@ -72,6 +86,37 @@ def test_an_unknown_ai_is_refused(app):
     assert refusal(app, "ai=nobody") == (404, "unknown_ai")
 
 
+@pytest.mark.parametrize("query", ["customer=acme", "customer=acme&ai=desk"])
+def test_an_unknown_customer_is_refused(app, query):
+    assert refusal(app, query) == (404, "unknown_ai")
+
+
+class Spent:
+    """All money is gone, but for one AI's."""
+
+    def __init__(self, *rich):
+        self.rich = rich
+        self.asked = []
+
+    def spent(self, customer, ai, now):
+        self.asked.append((customer, ai.name, now.tzinfo))
+        return ai.name not in self.rich
+
+
+def test_a_spent_budget_is_said_before_the_upgrade(app):
+    app.state.budgets = Spent()
+    metrics.calls_refused.labels("budget_spent")
+    before = refused("budget_spent")
+    assert refusal(app) == (402, "budget_spent")
+    assert app.state.budgets.asked == [("default", "desk", UTC)]
+    assert refused("budget_spent") == before + 1
+
+
+def refused(reason):
+    name = "offhook_calls_refused_total"
+    return REGISTRY.get_sample_value(name, {"reason": reason})
+
+
 def test_full_is_said_at_once(app):
     app.state.live.limit = 0
     assert refusal(app) == (503, "at_capacity")
@@ -94,14 +139,9 @@ async def test_draining_takes_no_more_calls(app):
 
 async def test_a_whole_call_over_a_real_socket(agent, app):
     """uvicorn, as in production; what a caller of ours would do."""
-    import asyncio
-
-    import websockets
-
-    from tests.fakes.provider import Running
-
     app.state.parts = agent.parts
-    app.state.ais = read("[ai.desk]\nprompt = 'x'\ngreeting = 'Hello there.'")
+    greets = read("[ai.desk]\nprompt = 'x'\ngreeting = 'Hello there.'")
+    app.state.directory = Directory(greets)
     async with Running(app, ws=MediaProtocol) as url:
         address = url.replace("http", "ws") + "/telephony/ws?call_id=17.2&from=%2B155"
         async with websockets.connect(
@@ -123,3 +163,98 @@ async def test_a_whole_call_over_a_real_socket(agent, app):
                 await asyncio.sleep(0.01)
     (call,) = agent.records.calls
     assert (call.id, call.caller, call.channel_id) == ("17.2", "+155", "17.3")
+
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+START = (
+    "MEDIA_START connection_id:ai_media channel:WebSocket/ai_media/0x1 "
+    "channel_id:17.3 format:ulaw optimal_frame_size:160 ptime:20"
+)
+
+
+@pytest.fixture
+async def database(app, tmp_path):
+    """Of two customers, and a directory that has read it."""
+    database = Database(f"sqlite:///{tmp_path}/offhook.db")
+    await database.open()
+    await Customers(database).add(Customer("acme", "Acme", NOON), "a test")
+    for customer, name in ((DEFAULT, "sales"), ("acme", "bot")):
+        ai = AI(name, "x", greeting=f"First {name}.")
+        await AiBook(database).create(customer, ai, "a test", NOON)
+        number = {"sales": "100", "bot": "+49301234567"}[name]
+        await Numbers(database).put(
+            customer, number, lambda _, name=name: Entry(name), "a test", NOON
+        )
+    desk = AI("desk", "x", greeting="First desk.")
+    await AiBook(database).import_file(AIs("desk", {"desk": desk}), NOON)
+    app.state.directory = Directory(AIS, database, "DE")
+    await app.state.directory.load()
+    yield database
+    await database.close()
+
+
+@asynccontextmanager
+async def calling(url, query):
+    """A call that has been answered."""
+    address = f"{url.replace('http', 'ws')}/telephony/ws?{query}"
+    async with websockets.connect(
+        address, subprotocols=["media"], additional_headers=GOOD, compression=None
+    ) as ws:
+        await ws.send(START)
+        yield ws
+
+
+async def until(condition):
+    async with asyncio.timeout(8):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("query", "who"),
+    [
+        ("", (DEFAULT, "desk", 1)),
+        ("to=100", (DEFAULT, "sales", 1)),
+        ("to=0301234567", ("acme", "bot", 1)),
+        ("to=100&ai=desk", (DEFAULT, "desk", 1)),
+        ("customer=acme&ai=bot", ("acme", "bot", 1)),
+    ],
+)
+async def test_who_takes_the_call(agent, app, database, query, who):
+    app.state.parts = agent.parts
+    async with Running(app, ws=MediaProtocol) as url:
+        async with calling(url, query):
+            await until(lambda: agent.records.calls)
+        await until(lambda: agent.records.ends)
+    (call,) = agent.records.calls
+    assert (call.customer, call.ai, call.ai_version) == who
+    assert "customer" not in call.variables
+
+
+async def test_a_call_keeps_the_version_that_it_began_with(agent, app, database):
+    app.state.parts = agent.parts
+    async with Running(app, ws=MediaProtocol) as url:
+        async with calling(url, "call_id=1&to=100"):
+            (first,) = await sessions(app, 1)
+            await AiBook(database).edit(
+                DEFAULT,
+                "sales",
+                lambda kept: replace(kept.ai, greeting="Second sales."),
+                "a test",
+                NOON,
+            )
+            await app.state.directory.refresh()
+            async with calling(url, "call_id=2&to=100"):
+                await sessions(app, 2)
+                await until(lambda: len(agent.records.turns) == 2)
+            said = sorted(agent.records.said)
+            assert first.call.ai_version == 1
+        await until(lambda: len(agent.records.ends) == 2)
+    versions = {call.id: call.ai_version for call in agent.records.calls}
+    assert versions == {"1": 1, "2": 2}
+    assert said == [("agent", "First sales."), ("agent", "Second sales.")]
+
+
+async def sessions(app, number):
+    await until(lambda: len(app.state.live) == number)
+    return list(app.state.live)

@@ -8,10 +8,11 @@ import asyncio
 import contextvars
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self, TypeVar
 
+import httpx
 import httpx2
 from loguru import logger
 from mcp import Client, MCPError, StdioServerParameters
@@ -36,9 +37,13 @@ _T = TypeVar("_T")
 
 
 class McpConnection:
-    def __init__(self, config: McpServer, token: str) -> None:
+    def __init__(
+        self, config: McpServer, token: str, guarded: httpx.AsyncClient | None = None
+    ) -> None:
+        """`guarded`: by which its `url` is asked, instead of a client of its own."""
         self.config = config
         self._token = token
+        self._guarded = guarded
         self._session: _Session | None = None
         self._sessions: set[_Session] = set()
         """Also those given up that somebody is still in."""
@@ -79,7 +84,7 @@ class McpConnection:
     async def _in_session(self, do: Callable[[Client], Awaitable[_T]]) -> _T:
         name = self.config.name
         if self._session is None or not self.busy:
-            self._session = _Session(self.config, self._token)
+            self._session = _Session(self.config, self._token, self._guarded)
             self._sessions.add(self._session)
             self._session.task.add_done_callback(self._forget)
         with self._session as session:
@@ -145,9 +150,12 @@ class _Session:
     """Opened and closed by a task of its own, because the SDK wants one task for both.
     `with` it for a use; it ends when it was given up and nobody is in it."""
 
-    def __init__(self, config: McpServer, token: str) -> None:
+    def __init__(
+        self, config: McpServer, token: str, guarded: httpx.AsyncClient | None
+    ) -> None:
         self._config = config
         self._token = token
+        self._guarded = guarded
         self._users = 0
         self._retired = False
         self._over = asyncio.Event()
@@ -214,10 +222,53 @@ class _Session:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         # In a thread: it reads the system's certificates.
         http = await asyncio.to_thread(
-            httpx2.AsyncClient, headers=headers, timeout=config.timeout, trust_env=False
+            httpx2.AsyncClient,
+            headers=headers,
+            timeout=config.timeout,
+            trust_env=False,
+            transport=_Guarded(self._guarded) if self._guarded else None,
         )
         await house.enter_async_context(http)
         return Client(streamable_http_client(config.url, http_client=http), cache=None)
+
+
+class _Guarded(httpx2.AsyncBaseTransport):
+    """The SDK's kind of client by way of ours."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        # Made here and not by the client, which would add its cookies.
+        asked = httpx.Request(
+            request.method,
+            str(request.url),
+            headers=request.headers.raw,
+            content=await request.aread(),
+            extensions={"timeout": request.extensions.get("timeout", {})},
+        )
+        try:
+            answer = await self._http.send(asked, stream=True, follow_redirects=False)
+        except httpx.HTTPError as error:
+            raise httpx2.ConnectError(str(error) or repr(error)) from error
+        return httpx2.Response(
+            answer.status_code, headers=answer.headers.raw, stream=_Stream(answer)
+        )
+
+
+class _Stream(httpx2.AsyncByteStream):
+    def __init__(self, answer: httpx.Response) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for part in self._answer.aiter_raw():
+                yield part
+        except httpx.HTTPError as error:
+            raise httpx2.ReadError(str(error) or repr(error)) from error
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
 
 
 def callable_name(name: str) -> str:

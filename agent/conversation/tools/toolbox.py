@@ -40,27 +40,31 @@ class Toolbox:
         secrets: Mapping[str, str] | None = None,
         region: str = "",
         recorder: bool = False,
+        guarded: httpx.AsyncClient | None = None,
     ) -> None:
         """`secrets`: what `secret` in HTTP tools and MCP servers is the name of.
         `region`: ISO 3166, of numbers without their country code. `recorder`: whether
-        recordings can be stopped and paused."""
+        recordings can be stopped and paused. `guarded`: reaches public addresses only
+        (net/outside.py), for AIs that may reach no others; without it these have
+        neither HTTP tools nor MCP servers."""
         if region and region not in policy.COUNTRIES:
             raise ValueError(f"{region!r} is no country, ISO 3166")
         self.region = region
         self._http = http
+        self._guarded = guarded
         self._emails = emails
         self._messages = messages
         self._knowledge = knowledge
         self._secrets = secrets or {}
         self._recorder = recorder
-        self._servers: dict[McpServer, McpConnection] = {}
+        self._servers: dict[tuple[McpServer, bool], McpConnection] = {}
+        """By what they are and whether they must be outside of this house."""
         self._opening: set[asyncio.Task[None]] = set()
         self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
 
     async def open(self, ais: Iterable[AI]) -> None:
         """Reaches for their MCP servers, at the start and when an AI is saved."""
-        configs = {config for ai in ais for config in ai.mcp_servers}
-        servers = [self._server(config) for config in configs]
+        servers = {server for ai in ais for server in self._servers_of(ai)}
         await asyncio.gather(*(each.open() for each in servers if not each.busy))
 
     async def close(self) -> None:
@@ -108,8 +112,9 @@ class Toolbox:
         """Gives what was typed in a pause to the tool that the operator has named for
         it; whether it was accepted. Nothing of it is logged or kept."""
         (config,) = (tool for tool in ai.http_tools if tool.name == ai.keys_to)
-        token = self._secrets.get(config.secret, "")
-        tool = http_tools.http_tool(config, self._http, token)
+        tool = self._http_tools(ai).get(config.name)
+        if tool is None:
+            return False
         try:
             await tool.run(self.reach(ai, control), **fitted(tool, {"keys": keys}))
         except ToolError:
@@ -121,8 +126,7 @@ class Toolbox:
 
     def wake(self, ai: AI) -> None:
         """Tries again, behind the scenes, the servers that were never reached."""
-        for config in ai.mcp_servers:
-            server = self._server(config)
+        for server in self._servers_of(ai):
             if not server.tools and not server.busy:
                 task = asyncio.create_task(server.open())
                 self._opening.add(task)
@@ -135,23 +139,44 @@ class Toolbox:
             uses.popleft()
         return uses
 
-    def _server(self, config: McpServer) -> McpConnection:
-        if config not in self._servers:
+    def _servers_of(self, ai: AI) -> list[McpConnection]:
+        return [
+            self._server(config, outside=ai.outside_only and bool(config.url))
+            for config in ai.mcp_servers
+            if config.command or self._client(ai) is not None
+        ]
+
+    def _server(self, config: McpServer, *, outside: bool) -> McpConnection:
+        key = (config, outside)
+        if key not in self._servers:
             token = self._secrets.get(config.secret, "")
-            self._servers[config] = McpConnection(config, token)
-        return self._servers[config]
+            guarded = self._guarded if outside else None
+            self._servers[key] = McpConnection(config, token, guarded)
+        return self._servers[key]
+
+    def _http_tools(self, ai: AI) -> dict[str, Tool]:
+        client = self._client(ai)
+        if client is None:
+            return {}
+        return {
+            config.name: http_tools.http_tool(
+                config, client, self._secrets.get(config.secret, "")
+            )
+            for config in ai.http_tools
+        }
+
+    def _client(self, ai: AI) -> httpx.AsyncClient | None:
+        return self._guarded if ai.outside_only else self._http
 
     def _known(self, ai: AI) -> tuple[dict[str, Tool], dict[str, Tool]]:
         """All that the AI could have, and its MCP tools by their servers' names too."""
         lacking = self._lacking(ai)
         known = {name: TOOLS[name] for name in TOOLS if name not in lacking}
-        for config in ai.http_tools:
-            token = self._secrets.get(config.secret, "")
-            known[config.name] = http_tools.http_tool(config, self._http, token)
+        known |= self._http_tools(ai)
         listed = [
-            (config.name, tool)
-            for config in ai.mcp_servers
-            for tool in self._server(config).tools
+            (server.config.name, tool)
+            for server in self._servers_of(ai)
+            for tool in server.tools
         ]
         names = Counter([*TOOLS, *known, *(tool.name for _, tool in listed)])
         qualified: dict[str, Tool] = {}
@@ -178,10 +203,10 @@ class Toolbox:
 
     def _may_come(self, ai: AI, name: str) -> bool:
         """Whether a server that was not reached yet could have a tool of that name."""
-        for config in ai.mcp_servers:
-            bare = name.removeprefix(f"{config.name}_")
-            named = [callable_name(tool) for tool in config.tools]
-            if not self._server(config).tools and (not named or bare in named):
+        for server in self._servers_of(ai):
+            bare = name.removeprefix(f"{server.config.name}_")
+            named = [callable_name(tool) for tool in server.config.tools]
+            if not server.tools and (not named or bare in named):
                 return True
         return False
 

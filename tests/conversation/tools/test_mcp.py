@@ -3,6 +3,7 @@ import os
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ from agent.conversation.tools.mcp import McpConnection
 from agent.conversation.tools.offers import Offer, Outcome
 from agent.conversation.tools.tool import Reach, ToolError
 from agent.conversation.tools.toolbox import Toolbox
+from agent.net import outside
 from tests.fakes import mcp_server
 from tests.fakes.control import FakeControl
 
@@ -238,3 +240,42 @@ async def test_a_server_that_comes_later_is_there_for_the_next_call():
                 while "find" not in Offer(known, box, FakeControl(), print).tools:
                     await asyncio.sleep(0.01)
             await box.close()
+
+
+@asynccontextmanager
+async def guarded(*networks):
+    async with outside.client(map(ip_network, networks)) as client:
+        yield client
+
+
+async def test_outside_only_means_nowhere_inside():
+    async with over("http") as config, guarded() as client:
+        connection = McpConnection(config, "", client)
+        await connection.open()
+        assert connection.tools == ()
+        with pytest.raises(ToolError, match="is 127.0.0.1, which is not a public"):
+            await connection.use("find", {"name": "Ann"})
+        await connection.close()
+
+
+async def test_outside_only_and_the_operator_allows_this_place():
+    async with over("http") as config, guarded("127.0.0.0/8", "::1/128") as client:
+        connection = McpConnection(config, "", client)
+        await connection.open()
+        assert "find" in by_name(connection)
+        assert "Ann" in await connection.use("find", {"name": "Ann"})
+        with pytest.raises(ToolError):
+            await connection.use("fail", {})
+        await connection.close()
+
+
+async def test_an_ai_that_must_stay_outside_shares_no_session():
+    async with over("http") as config, guarded() as client:
+        async with httpx.AsyncClient(verify=False) as http:
+            made = Toolbox(http, guarded=client)
+            inside = ai(mcp_servers=(config,), tool_names=("find",))
+            strangers = replace(inside, outside_only=True)
+            await made.open([inside, strangers])
+            assert list(made.tools(inside)) == ["find"]
+            assert list(made.tools(strangers)) == []
+            await made.close()

@@ -9,7 +9,12 @@ from agent.calls.ai import AIError, read
 from agent.calls.toolbox import HttpTool, McpServer, Policy
 from agent.conversation.tools.builtin import TOOLS
 from agent.conversation.tools.toolbox import RECORDING, Toolbox
-from tests.fakes.control import FakeEmails, FakeKnowledge, FakeMessages
+from tests.fakes.control import (
+    FakeControl,
+    FakeEmails,
+    FakeKnowledge,
+    FakeMessages,
+)
 
 from .setup import ai
 
@@ -185,3 +190,37 @@ def test_the_examples_of_the_docs(http):
         assert f"| `{name}` |" in page
     for field in fields(Policy):
         assert re.search(rf"^{field.name} = ", page, re.MULTILINE), field.name
+
+
+@pytest.mark.parametrize(
+    ("outside_only", "guarded", "asked"),
+    [
+        (False, True, "plain"),
+        (False, False, "plain"),
+        (True, True, "guarded"),
+        (True, False, "nobody"),
+    ],
+)
+async def test_who_is_asked_for_an_ai_that_must_stay_outside(
+    outside_only, guarded, asked
+):
+    def client(name):
+        def answer(request):
+            return httpx.Response(200, text=name)
+
+        return httpx.AsyncClient(transport=httpx.MockTransport(answer))
+
+    async with client("plain") as plain, client("guarded") as other:
+        toolbox = Toolbox(plain, guarded=other if guarded else None)
+        desk = ai(http_tools=(CARD,), mcp_servers=(CRM,), keys_to="card")
+        desk = replace(desk, outside_only=outside_only)
+        tools = toolbox.tools(desk)
+        delivered = await toolbox.deliver(desk, FakeControl(), "4111111111111111")
+        if asked == "nobody":
+            assert "card" not in tools
+            assert not delivered
+        else:
+            reach = toolbox.reach(desk, FakeControl())
+            assert await tools["card"].run(reach, keys="4111111111111111") == asked
+            assert delivered
+        await toolbox.close()

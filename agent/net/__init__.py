@@ -1,0 +1,1 @@
+"""The network beyond this house: addresses that strangers gave us."""
