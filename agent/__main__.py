@@ -96,28 +96,29 @@ def _run(arguments: argparse.Namespace) -> int:
         case "customers" | "keys":
             return asyncio.run(_customers(arguments))
         case _:
-            from agent import settings
+            from agent import environment
             from agent.models import command
 
-            return command.run(arguments, settings.models())
+            return command.run(arguments, environment.models())
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from agent import settings
+    from agent import environment
     from agent.models.store import Store
     from agent.phone import capacity, conformance
 
     if arguments.bench == "conformance":
         return asyncio.run(conformance.command(arguments))
-    vad = Store(settings.models()).path("silero-vad") / "silero_vad.onnx"
+    vad = Store(environment.models()).path("silero-vad") / "silero_vad.onnx"
     return capacity.run(arguments, vad)
 
 
 def _serve() -> int:
     from agent.app import create_app, find_models
+    from agent.environment import SettingsError
     from agent.models.errors import ModelError
     from agent.observe import logs
-    from agent.settings import SettingsError, read_settings
+    from agent.settings import read_settings
     from agent.web.server import Server, configured
 
     try:
@@ -145,7 +146,7 @@ def _work(arguments: argparse.Namespace) -> NoReturn:
     from datetime import UTC, datetime
     from functools import partial
 
-    from agent import settings
+    from agent import environment
     from agent.jobs import worker
     from agent.jobs.uploads import Uploads
     from agent.observe import logs
@@ -154,8 +155,8 @@ def _work(arguments: argparse.Namespace) -> NoReturn:
     from agent.storage.recordings import Recordings
 
     try:
-        given = settings.work()
-    except settings.SettingsError as error:
+        given = environment.work()
+    except environment.SettingsError as error:
         print(f"offhook work: {error}", file=sys.stderr)
         sys.exit(2)
     logs.set_up(given.log_level, as_json=given.log_json)
@@ -177,7 +178,7 @@ def _upload() -> int:
 
     import httpx
 
-    from agent import settings
+    from agent import environment
     from agent.jobs.uploads import upload_forever
     from agent.observe import logs
     from agent.storage.database import Database
@@ -186,7 +187,7 @@ def _upload() -> int:
     from agent.storage.recordings import Recordings
     from agent.storage.remote_ledger import RemoteLedger
 
-    async def forever(given: settings.UploadSettings) -> None:
+    async def forever(given: environment.UploadSettings) -> None:
         async with AsyncExitStack() as house:
             ledger: Ledger
             if given.agent is not None:
@@ -201,12 +202,12 @@ def _upload() -> int:
             await upload_forever(recordings, partial(datetime.now, UTC))
 
     try:
-        given = settings.upload()
+        given = environment.upload()
         logs.set_up(given.log_level, as_json=given.log_json)
         asyncio.run(forever(given))
-    except (settings.SettingsError, StorageError) as error:
+    except (environment.SettingsError, StorageError) as error:
         print(f"offhook upload: {error}", file=sys.stderr)
-        return 2 if isinstance(error, settings.SettingsError) else 1
+        return 2 if isinstance(error, environment.SettingsError) else 1
     except KeyboardInterrupt:
         return 0
     return 0
@@ -255,7 +256,8 @@ async def _knowledge(arguments: argparse.Namespace) -> int:
 
     import httpx
 
-    from agent.settings import SettingsError, read_settings
+    from agent.environment import SettingsError
+    from agent.settings import read_settings
     from agent.storage import command
     from agent.storage.database import Database
     from agent.storage.embeddings import Embeddings
@@ -284,7 +286,7 @@ async def _knowledge(arguments: argparse.Namespace) -> int:
 async def _customers(arguments: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
-    from agent.settings import SettingsError, work
+    from agent.environment import SettingsError, work
     from agent.storage import keys_command
     from agent.storage.customers import Customers
     from agent.storage.database import Database
@@ -310,7 +312,8 @@ async def _customers(arguments: argparse.Namespace) -> int:
 async def _recording(arguments: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
-    from agent.settings import SettingsError, read_settings
+    from agent.environment import SettingsError
+    from agent.settings import read_settings
     from agent.storage import recording_command
     from agent.storage.database import Database
     from agent.storage.errors import StorageError

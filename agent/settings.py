@@ -22,17 +22,22 @@ from agent.conversation.policy import COUNTRIES
 from agent.conversation.providers import ProvidersConfig
 from agent.conversation.turns import TurnsConfig
 from agent.conversation.whisper import WhisperConfig
-from agent.jobs.deliveries import DeliveryConfig
-from agent.jobs.worker import WorkConfig
+from agent.environment import (
+    SettingsError,
+    Values,
+    WorkSettings,
+    database_url,
+    log_json,
+    log_level,
+    models,
+    recordings,
+    work_settings,
+)
 from agent.media.gate import GateConfig
 from agent.media.noise import NoiseServiceConfig
 from agent.models.config import ModelsConfig
-from agent.net.outside import networks
 from agent.storage.embeddings import EmbeddingsConfig
-from agent.storage.encoding import Format
 from agent.storage.recordings import RecordingsConfig
-from agent.storage.remote_ledger import RemoteLedgerConfig
-from agent.storage.stores import S3Config
 from agent.telephony.ami import AmiConfig
 from agent.web.audiosocket import AudioSocketConfig
 from agent.web.limits import ApiLimits
@@ -42,22 +47,6 @@ from agent.web.telephony_ws import TelephonyConfig
 LOCAL_LLM = "qwen2.5-coder-0.5b"
 LOCAL_VOICE = "piper-en_US-joe-medium"
 TURN_MODEL = "smart-turn-v3.2"
-
-
-class SettingsError(ValueError):
-    """A variable of the environment is wrong. Names it and what is expected."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkSettings:
-    """Of `offhook work`, which needs nothing else."""
-
-    inside: bool
-    """`offhook serve` starts it and watches it."""
-    config: WorkConfig
-    recordings: RecordingsConfig
-    log_level: str
-    log_json: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,58 +106,14 @@ class Settings:
     """What HTTP tools and MCP servers may call for: OFFHOOK_SECRET_*, by full name."""
 
 
-def cache(environment: Mapping[str, str] = os.environ) -> Path:
-    base = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(environment.get("OFFHOOK_CACHE") or f"{base}/offhook")
-
-
-def models(environment: Mapping[str, str] = os.environ) -> ModelsConfig:
-    """Apart from the rest: `offhook models` needs nothing else."""
-    values = _Values(environment)
-    return ModelsConfig(
-        folder=values.path("OFFHOOK_MODELS", cache(environment) / "models"),
-        mirror=values.text("OFFHOOK_MODELS_MIRROR", ""),
-        hub=values.text("HF_ENDPOINT", "https://huggingface.co").removeprefix("none"),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class UploadSettings:
-    """Of `offhook upload`, which needs nothing else."""
-
-    recordings: RecordingsConfig
-    database_url: str
-    agent: RemoteLedgerConfig | None
-    """To whom it is told, instead of the database."""
-    log_level: str
-    log_json: bool
-
-
-def upload(environment: Mapping[str, str] = os.environ) -> UploadSettings:
-    values = _Values(environment)
-    data = values.path("OFFHOOK_DATA", Path("var"))
-    return UploadSettings(
-        recordings=_recordings(values, data),
-        database_url=_database_url(values, data),
-        agent=_agent(values),
-        log_level=_log_level(values),
-        log_json=_log_json(values),
-    )
-
-
-def work(environment: Mapping[str, str] = os.environ) -> WorkSettings:
-    values = _Values(environment)
-    return _work(values, values.path("OFFHOOK_DATA", Path("var")))
-
-
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    values = _Values(environment)
+    values = Values(environment)
     data = values.path("OFFHOOK_DATA", Path("var"))
     return Settings(
         host=values.text("OFFHOOK_HOST", "127.0.0.1"),
         port=values.whole("OFFHOOK_PORT", 7860, 1, 65535),
         data=data,
-        database_url=_database_url(values, data),
+        database_url=database_url(values, data),
         ais=_ais(values),
         agent_id=values.text("OFFHOOK_AGENT_ID", "") or _made_up(data / "agent-id"),
         prices=_prices(values),
@@ -177,7 +122,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             burst=values.number("OFFHOOK_API_BURST", 100, 1, 1e6),
             wrong_per_minute=values.number("OFFHOOK_API_WRONG_KEYS", 10, 0.1, 1e6),
         ),
-        work=_work(values, data),
+        work=work_settings(values, data),
         event_days=values.number("OFFHOOK_EVENT_DAYS", 30, 0, 36500),
         telephony=TelephonyConfig(
             username=values.text("OFFHOOK_MEDIA_USERNAME", "asterisk"),
@@ -193,8 +138,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         max_lag=values.number("OFFHOOK_MAX_LAG_SECONDS", 0.1, 0.005, 10),
         max_waiting=values.whole("OFFHOOK_MAX_STT_WAITING", 6, 1, 1000),
         drain_seconds=values.number("OFFHOOK_DRAIN_SECONDS", 30, 0, 86400),
-        log_level=_log_level(values),
-        log_json=_log_json(values),
+        log_level=log_level(values),
+        log_json=log_json(values),
         gate=GateConfig(
             voiced=values.number("OFFHOOK_VAD_VOICED", 0.5, 0.05, 0.99),
             floor=values.number("OFFHOOK_VAD_FLOOR_DBFS", -55, -100, 0),
@@ -224,7 +169,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         llm_threads=values.whole("OFFHOOK_LLM_THREADS", _threads(), 1, 64),
         voice_model=values.text("OFFHOOK_VOICE_MODEL", LOCAL_VOICE),
         embeddings=_embeddings(values),
-        recordings=_recordings(values, data),
+        recordings=recordings(values, data),
         signing=SigningConfig(
             key=_made_up(data / "signing-key"),
             seconds=values.number("OFFHOOK_SIGNED_URL_SECONDS", 3600, 60, 604800),
@@ -241,53 +186,11 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-class _Values:
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-
-    def text(self, name: str, default: str) -> str:
-        # An empty variable is what compose makes of one that is not set.
-        return self._environment.get(name, "").strip() or default
-
-    def model(self, name: str, default: str) -> str:
-        text = self.text(name, default)
-        provider, _, model = text.partition(".")
-        if text and not (provider and model):
-            raise SettingsError(f"{name} is {text!r}, not <provider>.<model>")
-        return text
-
-    def path(self, name: str, default: Path) -> Path:
-        return Path(self.text(name, str(default))).expanduser()
-
-    def number(self, name: str, default: float, least: float, most: float) -> float:
-        text = self.text(name, str(default))
-        try:
-            value = float(text)
-        except ValueError:
-            raise SettingsError(f"{name} is {text!r}, not a number") from None
-        if not least <= value <= most:
-            raise SettingsError(f"{name} is {text}, not between {least:g} and {most:g}")
-        return value
-
-    def whole(self, name: str, default: int, least: int, most: int) -> int:
-        value = self.number(name, default, least, most)
-        if value != int(value):
-            raise SettingsError(f"{name} is {value:g}, not a whole number")
-        return int(value)
-
-    def one_of(self, name: str, default: str, choices: tuple[str, ...]) -> str:
-        text = self.text(name, default)
-        for choice in choices:
-            if text.lower() == choice.lower():
-                return choice
-        raise SettingsError(f"{name} is {text!r}, not one of {', '.join(choices)}")
-
-
 def _threads() -> int:
     return min(os.cpu_count() or 1, 4)
 
 
-def _providers(values: _Values) -> ProvidersConfig:
+def _providers(values: Values) -> ProvidersConfig:
     openai = Given(
         values.text("OPENAI_API_KEY", ""), values.text("OPENAI_BASE_URL", "")
     )
@@ -353,7 +256,7 @@ def _asked(
 
 
 def _voices(
-    values: _Values, given: Mapping[str, Given], others: Mapping[str, Endpoint]
+    values: Values, given: Mapping[str, Given], others: Mapping[str, Endpoint]
 ) -> dict[str, SpeechEndpoint]:
     made = {
         name: SpeechEndpoint(other.api, other.base_url, other.key)
@@ -376,7 +279,7 @@ def _voices(
     return made
 
 
-def _engine_model(values: _Values, openai: Given) -> str:
+def _engine_model(values: Values, openai: Given) -> str:
     model = values.text("OPENAI_MODEL", "")
     chosen = values.model("OFFHOOK_ENGINE_MODEL", f"openai.{model}" if model else "")
     if any(openai) and not chosen:
@@ -387,7 +290,7 @@ def _engine_model(values: _Values, openai: Given) -> str:
     return chosen
 
 
-def _endpoints(values: _Values) -> dict[str, Endpoint]:
+def _endpoints(values: Values) -> dict[str, Endpoint]:
     """Whatever else speaks OpenAI's API, under names of the operator's own."""
     made = {}
     for given in values.text("OFFHOOK_ENDPOINTS", "").split():
@@ -406,7 +309,7 @@ def _endpoints(values: _Values) -> dict[str, Endpoint]:
     return made
 
 
-def _embeddings(values: _Values) -> EmbeddingsConfig | None:
+def _embeddings(values: Values) -> EmbeddingsConfig | None:
     url = values.text("OFFHOOK_EMBEDDINGS_URL", "").rstrip("/")
     model = values.text("OFFHOOK_EMBEDDINGS_MODEL", "")
     key = values.text("OFFHOOK_EMBEDDINGS_API_KEY", "")
@@ -425,35 +328,7 @@ def _embeddings(values: _Values) -> EmbeddingsConfig | None:
     return EmbeddingsConfig(url, model, key)
 
 
-def _log_level(values: _Values) -> str:
-    return values.one_of(
-        "OFFHOOK_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")
-    )
-
-
-def _log_json(values: _Values) -> bool:
-    return values.one_of("OFFHOOK_LOG", "text", ("text", "json")) == "json"
-
-
-def _work(values: _Values, data: Path) -> WorkSettings:
-    try:
-        allow = networks(values.text("OFFHOOK_WEBHOOK_ALLOW", ""))
-    except ValueError as error:
-        raise SettingsError(f"OFFHOOK_WEBHOOK_ALLOW: {error}") from error
-    return WorkSettings(
-        inside=values.one_of("OFFHOOK_WORK", "inside", ("inside", "off")) == "inside",
-        config=WorkConfig(
-            database_url=_database_url(values, data),
-            port=values.whole("OFFHOOK_WORK_PORT", 7861, 0, 65535),
-            deliveries=DeliveryConfig(allow=allow),
-        ),
-        recordings=_recordings(values, data),
-        log_level=_log_level(values),
-        log_json=_log_json(values),
-    )
-
-
-def _prices(values: _Values) -> Prices:
+def _prices(values: Values) -> Prices:
     path = values.path("OFFHOOK_PRICES", Path(__file__).parent / "default-prices.toml")
     try:
         return prices.read(path.read_text(encoding="utf-8"))
@@ -463,49 +338,7 @@ def _prices(values: _Values) -> Prices:
         raise SettingsError(f"OFFHOOK_PRICES: {path}: {error}") from error
 
 
-def _agent(values: _Values) -> RemoteLedgerConfig | None:
-    url = values.text("OFFHOOK_AGENT_URL", "").rstrip("/")
-    if not url:
-        return None
-    if not url.startswith(("http://", "https://")):
-        raise SettingsError(
-            f"OFFHOOK_AGENT_URL is {url!r}, not an address such as http://agent:7860"
-        )
-    return RemoteLedgerConfig(url, values.text("OFFHOOK_TOKEN", ""))
-
-
-def _database_url(values: _Values, data: Path) -> str:
-    return values.text("DATABASE_URL", f"sqlite:///{data}/offhook.db")
-
-
-def _recordings(values: _Values, data: Path) -> RecordingsConfig:
-    days = values.whole("OFFHOOK_RETENTION_DAYS", 0, 0, 36500)
-    return RecordingsConfig(
-        monitor=values.path("OFFHOOK_MONITOR", data / "monitor"),
-        spool=values.path("OFFHOOK_SPOOL", data / "spool"),
-        folder=values.path("OFFHOOK_RECORDINGS", data / "recordings"),
-        s3=_s3(values, days),
-        format=Format(
-            values.one_of("OFFHOOK_RECORDING_FORMAT", Format.WAV, tuple(Format))
-        ),
-        retention_days=days,
-    )
-
-
-def _s3(values: _Values, retention_days: int) -> S3Config | None:
-    bucket = values.text("S3_BUCKET", "")
-    if not bucket:
-        return None
-    return S3Config(
-        bucket=bucket,
-        endpoint_url=values.text("S3_ENDPOINT_URL", ""),
-        region=values.text("AWS_REGION", "us-east-1"),
-        create=values.one_of("S3_CREATE_BUCKET", "yes", ("yes", "no")) == "yes",
-        retention_days=retention_days,
-    )
-
-
-def _ami(values: _Values) -> AmiConfig | None:
+def _ami(values: Values) -> AmiConfig | None:
     password = values.text("OFFHOOK_AMI_PASSWORD", "")
     if not password:
         return None
@@ -516,7 +349,7 @@ def _ami(values: _Values) -> AmiConfig | None:
     )
 
 
-def _smtp(values: _Values) -> SmtpConfig | None:
+def _smtp(values: Values) -> SmtpConfig | None:
     host = values.text("OFFHOOK_SMTP_HOST", "")
     if not host:
         return None
@@ -536,7 +369,7 @@ def _smtp(values: _Values) -> SmtpConfig | None:
     )
 
 
-def _sender(values: _Values) -> SenderConfig | None:
+def _sender(values: Values) -> SenderConfig | None:
     url = values.text("OFFHOOK_MESSAGE_URL", "")
     if not url:
         return None
@@ -555,14 +388,14 @@ def _sender(values: _Values) -> SenderConfig | None:
     return SenderConfig(url, values.text("OFFHOOK_MESSAGE_TOKEN", ""), read)
 
 
-def _country(values: _Values) -> str:
+def _country(values: Values) -> str:
     country = values.text("OFFHOOK_COUNTRY", "").upper()
     if country and country not in COUNTRIES:
         raise SettingsError(f"OFFHOOK_COUNTRY is {country!r}, not ISO 3166 such as DE")
     return country
 
 
-def _ais(values: _Values) -> AIs:
+def _ais(values: Values) -> AIs:
     path = values.path("OFFHOOK_AIS", Path(__file__).parent / "default-ais.toml")
     try:
         return read(path.read_text(encoding="utf-8"))

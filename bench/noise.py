@@ -26,7 +26,7 @@ import numpy.typing as npt
 import onnxruntime
 import soxr
 
-from agent import settings
+from agent import environment
 from agent.calls.heard import Heard
 from agent.conversation.whisper import Whisper, WhisperConfig
 from agent.media.gate import Gate, GateConfig
@@ -80,7 +80,7 @@ def utterances(sounds: Path, transcripts: Path, many: int) -> list[Utterance]:
 
 
 def filters(wheels: Path | None) -> Filters:
-    gtcrn = Gtcrn(Store(settings.models()).path("gtcrn"))
+    gtcrn = Gtcrn(Store(environment.models()).path("gtcrn"))
     made: Filters = {"GTCRN": lambda: gtcrn.stream(RATE).clean}
     if wheels is not None:
         dtln = next(wheels.rglob("model_1.onnx")).parent
@@ -343,7 +343,7 @@ async def main() -> None:
     asked.add_argument("--threads", type=int, default=1)
     asked.add_argument("--only", choices=("cost", "vad", "words"))
     arguments = asked.parse_args()
-    store = Store(settings.models())
+    store = Store(environment.models())
     spoken = utterances(arguments.sounds, arguments.transcripts, arguments.utterances)
     made = filters(arguments.wheels)
     seconds = sum(len(one.samples) for one in spoken) / RATE

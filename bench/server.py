@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from agent import settings
+from agent import environment
 from agent.models.store import Store
 
 ROOT = Path(__file__).parent.parent
@@ -76,7 +76,7 @@ class Server:
 
     def __enter__(self) -> "Server":
         kind = self._kind
-        model = Store(settings.models()).path("silero-vad") / "silero_vad.onnx"
+        model = Store(environment.models()).path("silero-vad") / "silero_vad.onnx"
         command = [
             *(_python(kind), "-W", "ignore", "-m", f"bench.servers.{kind.module}"),
             *(str(self._port), str(model), *kind.options),
@@ -145,7 +145,7 @@ def _python(kind: Kind) -> str:
     """Ours, or that of an environment in the cache, made when first asked for."""
     if not kind.packages:
         return sys.executable
-    folder = settings.cache(os.environ) / "bench" / kind.module
+    folder = environment.cache(os.environ) / "bench" / kind.module
     python = folder / "bin" / "python"
     try:
         if not python.exists():

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from agent import settings
+from agent import environment
 from agent.local.process import Supervised, free_port
 from agent.local.servers import SpeechServerConfig, speech_server
 from agent.models.store import Store
@@ -455,7 +455,7 @@ def read(folder: Path, version: str) -> list[Sound] | None:
 
 
 async def make() -> list[tuple[Sound, Samples]]:
-    store = Store(settings.models())
+    store = Store(environment.models())
     config = SpeechServerConfig(voice=next(store.path(VOICE).glob("*.onnx")))
     server = speech_server(config, free_port())
     piper = Supervised(server)

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from agent import settings
+from agent import environment
 from agent.local.process import free_port
 from agent.models.store import Store
 from agent.phone import ulaw
@@ -242,7 +242,7 @@ def ours(folder: Path, models_url: str) -> Iterator[str]:
 @contextmanager
 def stock(folder: Path, models_url: str) -> Iterator[str]:
     port = free_port()
-    whisper = Store(settings.models()).path("whisper-base")
+    whisper = Store(environment.models()).path("whisper-base")
     with running(
         *("bench.servers.stock_talking", str(port), models_url, str(whisper)),
         ready=f"http://127.0.0.1:{port}/bench/lag",

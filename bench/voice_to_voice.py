@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent import settings
+from agent import environment
 from agent.conversation.whisper import Whisper, WhisperConfig
 from agent.models.store import Store
 from agent.phone import ulaw
@@ -134,7 +134,7 @@ async def measure(
 
 
 def transcribed(asked: Sequence[Exchange], recording: Recording) -> list[str]:
-    whisper = Whisper(WhisperConfig(Store(settings.models()).path("whisper-base")))
+    whisper = Whisper(WhisperConfig(Store(environment.models()).path("whisper-base")))
     words = [
         whisper.decode(between(recording.agent, one.answer), ulaw.RATE, "en").text
         if one.answer

@@ -32,7 +32,7 @@ from standardwebhooks import Webhook
 from agent.calls.customer import DEFAULT
 from agent.calls.event import Event, EventType
 from agent.jobs import worker
-from agent.jobs.deliveries import DeliveryConfig
+from agent.jobs.config import DeliveryConfig
 from agent.local.process import free_port
 from agent.net.outside import networks
 from agent.observe import logs

@@ -6,6 +6,20 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.storage.postgres import (
+    database_url,
+    empty_database_url,
+    migrated_database,
+    postgres_server,
+)
+
+__all__ = [
+    "database_url",
+    "empty_database_url",
+    "migrated_database",
+    "postgres_server",
+]
+
 # On a shared machine a deadline tests the machine.
 settings.register_profile(
     "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]

@@ -42,7 +42,8 @@ def documented(first_column: str) -> set[str]:
 
 
 def of_the_agent() -> set[str]:
-    source = (ROOT / "agent" / "settings.py").read_text()
+    rooms = ("environment.py", "settings.py")
+    source = "".join((ROOT / "agent" / room).read_text() for room in rooms)
     return set(
         re.findall(
             r"""(?:values\.\w+|environment\.get)\(\s*"([A-Z][A-Z0-9_]+)\"""", source
@@ -106,7 +107,8 @@ def test_every_documented_variable_is_read():
 
 
 def test_defaults_are_those_of_the_code():
-    source = (ROOT / "agent" / "settings.py").read_text()
+    rooms = ("environment.py", "settings.py")
+    source = "".join((ROOT / "agent" / room).read_text() for room in rooms)
     for name, default in re.findall(
         r"""values\.(?:number|whole)\(\s*"(\w+)", ([0-9.-]+),""", source
     ):

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from agent.conversation.messages import SenderConfig, SmtpConfig
-from agent.settings import SettingsError, read_settings, upload
+from agent.environment import SettingsError, upload
+from agent.settings import read_settings
 from agent.storage.encoding import Format
 from agent.storage.recordings import RecordingsConfig
 from agent.storage.remote_ledger import RemoteLedgerConfig

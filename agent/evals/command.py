@@ -39,10 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(arguments: argparse.Namespace) -> int:
     """0: all as expected, 1: something was not, 2: a file or a setting is wrong."""
+    from agent.environment import SettingsError
     from agent.local.process import LocalServerError
     from agent.models.errors import ModelError
     from agent.observe import logs
-    from agent.settings import SettingsError, read_settings
+    from agent.settings import read_settings
 
     from .scenario import ScenarioError, find, read_file
 

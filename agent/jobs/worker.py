@@ -10,7 +10,6 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NoReturn, Protocol
 
@@ -23,19 +22,12 @@ from agent.storage.errors import StorageError
 
 from . import engine
 from .alone import Lost, alone
-from .deliveries import Deliveries, DeliveryConfig
+from .config import WorkConfig
+from .deliveries import Deliveries
 
 _LOOPBACK = "127.0.0.1"
 _DATABASE_PAUSE = 2.0
 _REQUEST_WITHIN = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class WorkConfig:
-    database_url: str
-    port: int = 7861
-    """On loopback: /healthz and /metrics."""
-    deliveries: DeliveryConfig = DeliveryConfig()
 
 
 class Job(Protocol):

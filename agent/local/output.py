@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 from collections import deque
 
 from loguru import logger
@@ -12,6 +13,8 @@ KEPT_LINES = 20
 # are about itself ("need to evaluate at least 1 token"): nothing to wake anybody for.
 _LLAMA = re.compile(r"[\d.]+ ([DIWE]) ")
 _LLAMA_LEVELS = {"D": "DEBUG", "I": "DEBUG", "W": "INFO", "E": "ERROR"}
+# As observe/logs.py writes them: our own worker.
+_OURS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00 [A-Z]+ |\{\"time\": ")
 _NAMED = re.compile(r"\W*(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
 
 
@@ -49,5 +52,10 @@ class Output:
             if not line:
                 continue
             self._last.append(line)
+            if _OURS.match(line):
+                # As it is: scripts that follow a call read it.
+                sys.stderr.write(f"{line}\n")
+                sys.stderr.flush()
+                continue
             level = level_of(line, level)
             logger.log(level, "[{}] {}", self._name, line)

@@ -82,6 +82,8 @@ class Mouth:
         """GET_STATUS is on its way, and nothing that would change the answer."""
         self._silent_until = 0.0
         """On the clock: the end of the silence that Asterisk was given."""
+        self._hushed: float | None = None
+        """When we decided to be silent; None: nothing of it is still to be sent."""
 
     @property
     def rate(self) -> int:
@@ -117,6 +119,9 @@ class Mouth:
         heard = self.heard
         if self._sent > heard or self._paused:
             self._command(commands.Flush())
+            metrics.flushed_interrupted.inc()
+            if not self._paused:
+                self._hushed = self._clock()
         self._forget_sent(heard)
         self._pending.clear()
         self.resume()
@@ -126,6 +131,7 @@ class Mouth:
         if self._paused or self._kept or self.unheard <= 0:
             return
         self._paused = True
+        self._hushed = self._clock()
         if self._can_pause:
             self._command(commands.Pause())
             self._playout.paused(now=self._clock())
@@ -169,14 +175,17 @@ class Mouth:
         self._asked = False
         known = self.unheard + max(0.0, self._silent_until - self._clock())
         behind = frames * self._frame / self._bytes_per_second - known
+        metrics.queue_behind_seconds.observe(max(0.0, behind))
         if behind > BACKLOG and not self._pending:
             logger.warning("Asterisk is {:.2f} s behind; flushed", behind)
             metrics.backlogs.inc()
+            metrics.flushed_backlog.inc()
             self._command(commands.Flush())
             self._forget_sent(self._sent)
             self._silent_until = 0.0
 
     def hold(self) -> None:
+        metrics.xoffs.inc()
         self._playout.hold()
 
     def release(self) -> None:
@@ -195,6 +204,9 @@ class Mouth:
                 self._wake.clear()
                 while self._commands:
                     await self._send(self._commands.popleft())
+                if self._hushed is not None:
+                    hushed, self._hushed = self._hushed, None
+                    metrics.barge_in_reaction_seconds.observe(self._clock() - hushed)
                 await self._write_ahead()
         finally:
             if self._timer is not None:
@@ -259,6 +271,7 @@ class Mouth:
             self._asked = False
             flush = self._dialect.command(commands.Flush())
             if flush is not None:
+                metrics.flushed_silence.inc()
                 await self._send(flush)
 
     async def _mark(self) -> None:
@@ -284,6 +297,7 @@ class Mouth:
             whole = min(len(chunk), -(-size // self._frame) * self._frame)
             unheard += chunk[len(chunk) - whole :] if size > 0 else b""
         self._command(commands.Flush())
+        metrics.flushed_held.inc()
         self._forget_sent(heard)
         self._pending[:0] = unheard
         self._mark_due = True

@@ -80,6 +80,8 @@ async def record(session: AsyncSession, fact: Fact, agent: str) -> Sequence[Even
         await session.flush()
         return _began(known.row)
     if call is None:
+        if isinstance(fact, CauseTold):
+            return ()  # the agent never took it: it was full, or knew no such AI
         raise UnfitFact(f"there is no call {call_id!r}")
     match fact:
         case CallAnswered():
@@ -141,8 +143,9 @@ class _Known:
 async def _known(session: AsyncSession, call_id: str) -> _Known:
     known: _Known | None = session.info.get(call_id)
     if known is None:
-        erased = await is_erased(session, call_id)
-        known = _Known(call_id, erased, await session.get(CallRow, call_id), {})
+        # Locked first: whoever erases it meanwhile waits for what is kept here.
+        row = await session.get(CallRow, call_id, with_for_update=True)
+        known = _Known(call_id, await is_erased(session, call_id), row, {})
         session.info[call_id] = known
     return known
 

@@ -26,7 +26,7 @@ class DeliveryState(StrEnum):
     WAITING = "waiting"
     DELIVERED = "delivered"
     DEAD = "dead"
-    """Tried for the last time."""
+    """Tried for the last time, or given up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,18 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from sqlalchemy import Row, Select, delete, exists, func, insert, literal, select
+from sqlalchemy import (
+    Row,
+    Select,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -20,6 +29,7 @@ from agent.calls.event import Event, EventType
 from .audit import Act, Deed, note
 from .database import Database
 from .events import deliver, delivery, emit
+from .outbox import DeliveryState
 from .tables import CustomerRow, DeliveryRow, EventRow, UtcDateTime, WebhookRow
 
 MOST = 20
@@ -45,13 +55,6 @@ class WebhookDisabled(Exception):
 
 class WrongState(Exception):
     """It cannot be done to a delivery in this state."""
-
-
-class DeliveryState(StrEnum):
-    WAITING = "waiting"
-    DELIVERED = "delivered"
-    DEAD = "dead"
-    """Tried often enough, or given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +205,8 @@ class Webhooks:
                 row.label = changes.label
             if changes.enabled is not None:
                 row.enabled, row.disabled_because = changes.enabled, ""
+            if changes.url is not None or changes.enabled:
+                await _try_now(session, row.id)
             _edited(row, now)
             _write_down(session, row, "edited", who, now)
             return _webhook(row)
@@ -374,6 +379,18 @@ def _newest_first(webhook: str) -> Select[DeliveryRow, str, str]:
         .join(EventRow, EventRow.number == DeliveryRow.event)
         .where(DeliveryRow.webhook == webhook)
         .order_by(DeliveryRow.id.desc())
+    )
+
+
+async def _try_now(session: AsyncSession, webhook: str) -> None:
+    """What waits for its next try, up to a day, need not: something was mended."""
+    await session.execute(
+        update(DeliveryRow)
+        .where(
+            DeliveryRow.webhook == webhook,
+            DeliveryRow.state == DeliveryState.WAITING.value,
+        )
+        .values(next_try=None)
     )
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from agent.calls.event import EventType, KeptEvent
-from agent.storage.webhooks import Delivery, DeliveryPage, DeliveryState, Webhook
+from agent.storage.outbox import DeliveryState
+from agent.storage.webhooks import Delivery, DeliveryPage, Webhook
 
 _Url = Annotated[
     str,

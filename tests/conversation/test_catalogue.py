@@ -2,7 +2,8 @@ import pytest
 
 from agent.conversation import catalogue
 from agent.conversation.catalogue import Given, KnownVoice, usable
-from agent.settings import SettingsError, read_settings
+from agent.environment import SettingsError
+from agent.settings import read_settings
 
 EVERY = {**catalogue.MINDS, **catalogue.EARS, **catalogue.VOICES}
 

@@ -3,9 +3,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from agent.storage.database import Database
-from tests.storage.postgres import database_url, migrated_database, postgres_server
-
-__all__ = ["database_url", "migrated_database", "postgres_server"]
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import sys
 import httpx
 import pytest
 
+from agent.jobs.config import WorkConfig
 from agent.jobs.process import worker as worker_process
-from agent.jobs.worker import State, WorkConfig, Worker
+from agent.jobs.worker import State, Worker
 from agent.local.process import free_port
 from bench.webhooks import measure
 from tests.fakes.receiver import Receiver

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from agent.calls.customer import DEFAULT
 from agent.calls.event import Event, EventType
 from agent.jobs import engine
-from agent.jobs.deliveries import Deliveries, DeliveryConfig
+from agent.jobs.config import DeliveryConfig
+from agent.jobs.deliveries import Deliveries
 from agent.net import outside
 from agent.storage.database import Database
 from agent.storage.events import emit

@@ -69,3 +69,11 @@ async def test_a_silent_server_is_said_to_be_silent():
 async def test_an_endless_line_does_not_stop_the_reading():
     _, logged = await read(b"x" * 2000, b"\nafter\n")
     assert logged[-1] == ("INFO", "[llm] after")
+
+
+async def test_our_own_worker_speaks_for_itself(capsys):
+    text = b"2026-11-21T16:06:28.944+00:00 INFO agent.jobs.worker: [WORK] working\n"
+    json = b'{"time": "2026-11-21T16:06:28.944+00:00", "message": "[WORK] working"}\n'
+    _, logged = await read(text, json, b"2026-11-21 something else\n")
+    assert capsys.readouterr().err == (text + json).decode()
+    assert logged == [("INFO", "[llm] 2026-11-21 something else")]

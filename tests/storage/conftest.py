@@ -4,20 +4,6 @@ import pytest
 
 from agent.storage.database import Database
 
-from .postgres import (
-    database_url,
-    empty_database_url,
-    migrated_database,
-    postgres_server,
-)
-
-__all__ = [
-    "database_url",
-    "empty_database_url",
-    "migrated_database",
-    "postgres_server",
-]
-
 
 @pytest.fixture
 async def database(database_url) -> AsyncIterator[Database]:

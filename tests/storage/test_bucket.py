@@ -298,7 +298,8 @@ async def test_from_the_spool_into_a_bucket_once_it_is_back(
     missing = replace(config, bucket="no-such-bucket", create=False)
     ledger = DatabaseLedger(database)
     await Recordings(replace(folders, s3=missing), ledger).collect(NOON)
-    assert f"s3://no-such-bucket of {config.endpoint_url}: " in job.read_text()
+    known = await ledger.look_up("abc", Track.MIX)
+    assert f"s3://no-such-bucket of {config.endpoint_url}: " in known.last_error
     assert len(list(monitor.iterdir())) == 3
 
     later = NOON + timedelta(minutes=1)

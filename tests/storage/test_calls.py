@@ -341,7 +341,17 @@ async def test_the_same_id_twice(database, calls, told):
     assert await told() == before
 
 
-@pytest.mark.parametrize("fact", ALL[1:], ids=lambda fact: type(fact).__name__)
+async def test_the_cause_of_a_call_that_the_agent_never_took(database, told):
+    """The dialplan tells it of every call, those that were refused among them."""
+    await keep(database, CauseTold("17.5", HangupCause(41)))
+    assert await told() == []
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [fact for fact in ALL[1:] if not isinstance(fact, CauseTold)],
+    ids=lambda fact: type(fact).__name__,
+)
 async def test_a_fact_of_a_call_that_never_began(database, told, fact):
     with pytest.raises(UnfitFact, match=r"there is no call '17\.5'"):
         await keep(database, fact)

@@ -106,6 +106,25 @@ async def test_enabled_again_it_is_forgotten_why_it_was_not(webhooks, database):
     assert (kept.draft.enabled, kept.disabled_because) == (True, "")
 
 
+@pytest.mark.parametrize(
+    ("changes", "next_try"),
+    [
+        (Changes(url="https://example.com/mended"), None),
+        (Changes(enabled=True), None),
+        (Changes(enabled=False), LATER),
+        (Changes(label="x"), LATER),
+    ],
+)
+async def test_what_is_mended_is_tried_at_once(webhooks, database, changes, next_try):
+    webhook = await create(webhooks)
+    await webhooks.test("default", webhook, who="me", now=NOON)
+    async with database.session("fail") as session:
+        await session.execute(update(DeliveryRow).values(next_try=LATER))
+    await webhooks.change("default", webhook, changes, who="me", now=NOON)
+    (delivery,) = await listed(webhooks, webhook)
+    assert delivery.next_try == next_try
+
+
 async def test_who_has_not_seen_it_changes_nothing(webhooks):
     class Changed(Exception):
         pass

@@ -17,9 +17,6 @@ from agent.storage.recorded import Recorded
 from agent.web import calls, customers, health, problems, recordings
 from agent.web.intake import Intake
 from agent.web.limits import ApiLimits, Limits
-from tests.storage.postgres import migrated_database, postgres_server
-
-__all__ = ["migrated_database", "postgres_server"]
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MakeKey = Callable[..., Awaitable[dict[str, str]]]
