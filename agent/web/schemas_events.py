@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from agent.calls.event import EventType, KeptEvent
 from agent.storage.outbox import DeliveryState
 from agent.storage.webhooks import Delivery, DeliveryPage, Webhook
+
+from .schemas import Instant
 
 _Url = Annotated[
     str,
@@ -158,7 +160,7 @@ class Redelivery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    since: AwareDatetime = Field(description="Of the events.")
+    since: Instant = Field(description="Of the events.")
     state: Literal["dead"] = "dead"
 
 

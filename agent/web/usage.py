@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime
 
 from agent.calls.prices import Prices
 from agent.storage.usage import GroupBy, Usage, UsageQuery
 
 from .auth import Reader
 from .problems import Refusal, documented
+from .schemas import Instant
 from .schemas_usage import UsageShape
 
 USUAL = timedelta(days=30)
@@ -37,11 +37,11 @@ async def get_usage(
     usage: Annotated[Usage, Depends(_usage)],
     prices: Annotated[Prices, Depends(_prices)],
     since: Annotated[
-        AwareDatetime | None,
+        Instant | None,
         Query(description="Calls that began from then on; else of the last 30 days."),
     ] = None,
     until: Annotated[
-        AwareDatetime | None,
+        Instant | None,
         Query(description="And before then; at most 400 days later."),
     ] = None,
     group_by: Annotated[GroupBy | None, Query()] = None,

@@ -64,12 +64,23 @@ def mistake(config: HttpTool) -> str:
     """What the operator wrote that cannot work; empty: nothing."""
     if why := schema_mistake(config.parameters):
         return f"parameters: {why}"
+    if why := no_address(_PLACE.sub("x", config.url)):
+        return f"url {why}"
     if _PLACE.search(urlsplit(config.url).netloc):
         return "url: who is asked cannot be an argument"
     for variable, name in _PLACE.findall(config.url):
         if not variable and name not in config.parameters.get("properties", {}):
             return f"url has {{{name}}}, and parameters.properties has no {name}"
     return ""
+
+
+def no_address(url: str) -> str:
+    """Why nobody can be asked there; empty: somebody may be."""
+    try:
+        urlsplit(url)
+        return "" if httpx.URL(url).host else "names no host"
+    except (httpx.InvalidURL, ValueError) as error:
+        return f"is no address: {error}"
 
 
 def keyless(config: HttpTool) -> str:

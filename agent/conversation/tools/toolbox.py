@@ -226,6 +226,9 @@ class Toolbox:
                 _refuse(ai, f"keys_to: {tool.name}: {why}")
         if ai.keys_to and ai.keys_to not in taken - set(TOOLS) - {ALL}:
             _refuse(ai, f"keys_to is {ai.keys_to!r}, which is none of its http_tools")
+        for server in ai.mcp_servers:
+            if server.url and (why := http_tools.no_address(server.url)):
+                _refuse(ai, f"mcp_servers: {server.name}: url {why}")
         servers = [server.name for server in ai.mcp_servers]
         if len(set(servers)) < len(servers):
             _refuse(ai, "mcp_servers: two have the same name")

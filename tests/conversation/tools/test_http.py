@@ -239,6 +239,12 @@ async def test_no_call_gets_the_cookies_of_another():
         ),
         (shop(), ""),
         (HttpTool("a", "", "https://x.example/{variable:y}"), ""),
+        (HttpTool("a", "", "https://[x"), "url is no address: Invalid IPv6 URL"),
+        (HttpTool("a", "", "https:///x"), "url names no host"),
+        (
+            HttpTool("a", "", "https://x:y/"),
+            "url is no address: Invalid port: 'y'",
+        ),
     ],
 )
 def test_mistakes_of_the_operator(tool, says):
