@@ -23,7 +23,8 @@ from agent.storage.customers import Customers, Keys
 from agent.storage.database import Database
 from agent.storage.directory import Directory
 from agent.storage.errors import StorageError
-from agent.storage.events import Events, EventStream
+from agent.storage.event_stream import EventStream
+from agent.storage.events import Events
 from agent.storage.journal import Journal
 from agent.storage.ledger import DatabaseLedger
 from agent.storage.numbers import Numbers

@@ -21,16 +21,15 @@ from starlette.types import Receive, Scope, Send
 from agent.calls import customer
 from agent.calls.event import EventType
 from agent.storage.errors import StorageError
-from agent.storage.events import (
-    Events,
+from agent.storage.event_stream import (
     EventStream,
     Gap,
     Line,
     Listener,
     Over,
     TooManyListeners,
-    Wanted,
 )
+from agent.storage.events import Events, Wanted
 
 from .auth import Principal, Reader, acting, asking
 from .problems import Refusal, problem

@@ -14,18 +14,15 @@ from agent.calls.customer import Customer
 from agent.calls.event import Event, EventType, KeptEvent, body, numbered
 from agent.storage.customers import Customers
 from agent.storage.errors import StorageError
-from agent.storage.events import (
-    Events,
+from agent.storage.event_stream import (
     EventStream,
     Gap,
     Line,
     Over,
-    Span,
     StreamConfig,
     TooManyListeners,
-    Wanted,
-    emit,
 )
+from agent.storage.events import Events, Span, Wanted, emit
 from agent.storage.tables import DeliveryRow, EventRow
 from agent.storage.webhooks import Draft, Webhooks
 from tests import virtual_time

@@ -9,11 +9,11 @@ from agent.calls.customer import Customer
 from agent.calls.event import Event, EventType
 from agent.storage.customers import Customers
 from agent.storage.events import Events, emit
+from agent.storage.outbox import DeliveryState
 from agent.storage.tables import AuditRow, DeliveryRow, WebhookRow
 from agent.storage.webhooks import (
     MOST,
     Changes,
-    DeliveryState,
     Draft,
     NoDelivery,
     NoWebhook,

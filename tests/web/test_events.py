@@ -12,7 +12,8 @@ import websockets
 from agent.calls.customer import Scope
 from agent.calls.event import Event, EventType
 from agent.storage.errors import StorageError
-from agent.storage.events import Events, EventStream, StreamConfig, emit
+from agent.storage.event_stream import EventStream, StreamConfig
+from agent.storage.events import Events, emit
 from agent.web import events
 from agent.web.server import configured
 

@@ -1,0 +1,170 @@
+"""Whether the latency in the record is what the caller heard: 20 calls, hundreds of turns.
+
+    python -m bench.reported [--calls 20] [--seconds 90]
+
+The callers of own_share.py, each with a play queue of Asterisk's habits. Measured is
+from the last loud packet that a caller sends to the first loud frame that his queue
+plays; reported is `heard` in the record of the call. A turn is a pair of both: that
+turn of the agent in which the caller began to hear it.
+"""
+
+import argparse
+import gc
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from agent.local.process import free_port
+from agent.phone.load import percentile
+from bench.capacity import LOAD_CORE, SERVER_CORE, keep
+from bench.own_share import FIRST_BYTE_MS, FIRST_TOKEN_MS, Caller, ais, callers, get
+from bench.process import running
+from bench.server import PASSWORD
+from bench.speech_corpus import corpus
+
+ALLOWED_MS = 20.0
+PERCENTILES = {"p1": 1.0, "p50": 50.0, "p95": 95.0, "p99": 99.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    call: str
+    at: float
+    """When the answer was heard, in seconds since 1970."""
+    measured_ms: float
+    reported_ms: float | None
+    """None: the record has no such turn, or no `heard` in it."""
+
+    @property
+    def off_ms(self) -> float | None:
+        if self.reported_ms is None:
+            return None
+        return round(self.reported_ms - self.measured_ms, 2)
+
+
+def pair(call: str, record: Mapping[str, Any], at: float, measured: float) -> Pair:
+    """`at`: when it was heard, in seconds since 1970; `measured` in seconds."""
+    reported = None
+    for turn in record["turns"]:
+        began, ended = (_instant(turn[name]) for name in ("started_at", "ended_at"))
+        if turn["speaker"] == "agent" and began <= at <= ended + ALLOWED_MS / 1000:
+            reported = turn["latency"].get("heard")
+    return Pair(
+        call,
+        round(at, 3),
+        round(1000 * measured, 2),
+        None if reported is None else round(1000 * reported, 2),
+    )
+
+
+def _instant(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def pairs(caller: Caller, record: Mapping[str, Any], epoch: float) -> list[Pair]:
+    """`epoch`: seconds since 1970 at which the monotonic clock was zero."""
+    return [
+        pair(caller.name, record, epoch + answer.heard, answer.heard - answer.ended)
+        for answer in caller.answers
+        if answer is not None
+    ]
+
+
+def summary(found: Sequence[Pair]) -> dict[str, Any]:
+    off = sorted(one.off_ms for one in found if one.off_ms is not None)
+    size = sorted(map(abs, off))
+    return {
+        "turns": len(found),
+        "not_in_the_record": len(found) - len(off),
+        "within_20_ms": round(_share(one <= ALLOWED_MS for one in size), 4),
+        "off_ms": {name: percentile(off, at) for name, at in PERCENTILES.items()}
+        if off
+        else {},
+        "off_at_most_ms": size[-1] if size else None,
+        "off_at_most_ms_p99": percentile(size, 99.0) if size else None,
+    }
+
+
+def _share(good: Iterable[bool]) -> float:
+    all_of_them = list(good)
+    return sum(all_of_them) / len(all_of_them) if all_of_them else 0.0
+
+
+def measure(calls: int, seconds: float, folder: Path) -> dict[str, Any]:
+    port, models = free_port(), free_port()
+    (folder / "ais.toml").write_text(ais(calls))
+    machine_load = os.getloadavg()[0]
+    with ExitStack() as held:
+        held.enter_context(
+            running(
+                "bench.servers.models",
+                *map(str, (models, FIRST_TOKEN_MS, FIRST_BYTE_MS)),
+                ready=f"http://127.0.0.1:{models}/health",
+                log=folder / "models.log",
+                core=LOAD_CORE,
+            )
+        )
+        held.enter_context(
+            running(
+                *("bench.servers.fixed_ears", str(folder / "ears.jsonl")),
+                ready=f"http://127.0.0.1:{port}/readyz",
+                log=folder / "agent.log",
+                core=SERVER_CORE,
+                OFFHOOK_PORT=str(port),
+                OFFHOOK_DATA=str(folder),
+                OFFHOOK_MEDIA_PASSWORD=PASSWORD,
+                OFFHOOK_AIS=str(folder / "ais.toml"),
+                OFFHOOK_MAX_CALLS=str(calls),
+                OFFHOOK_MAX_LAG_SECONDS="10",
+                OFFHOOK_TTS_BASE_URL=f"http://127.0.0.1:{models}/v1",
+                OPENAI_BASE_URL=f"http://127.0.0.1:{models}/v1",
+                OPENAI_API_KEY="none",
+                OPENAI_MODEL="mock",
+            )
+        )
+        made = uvloop.run(
+            callers(f"ws://127.0.0.1:{port}/telephony/ws", calls, seconds)
+        )
+        epoch = time.time() - time.monotonic()
+        time.sleep(2)  # the last turns are being written down
+        found = [
+            one
+            for caller in made
+            for one in pairs(
+                caller, get(f"http://127.0.0.1:{port}/calls/{caller.name}"), epoch
+            )
+        ]
+    late = round(1000 * max(caller.latest for caller in made), 2)
+    return summary(found) | {
+        "load_late_ms": late,
+        "machine_load": round(machine_load, 2),
+        "pairs": [asdict(one) | {"off_ms": one.off_ms} for one in found],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=90)
+    arguments = parser.parse_args()
+    corpus()
+    os.sched_setaffinity(0, {LOAD_CORE})
+    gc.disable()
+    with tempfile.TemporaryDirectory() as folder:
+        result = measure(arguments.calls, arguments.seconds, Path(folder))
+    shown = {name: value for name, value in result.items() if name != "pairs"}
+    print(json.dumps(shown, indent=1))
+    print(keep("reported", result))
+
+
+if __name__ == "__main__":
+    main()
