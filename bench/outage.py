@@ -41,6 +41,7 @@ from bench.own_share import (
 )
 from bench.process import running
 from bench.server import PASSWORD
+from bench.speech_corpus import corpus
 from tests.storage.postgres import programs, server
 
 BEFORE = 20.0
@@ -94,6 +95,7 @@ class House:
             self.database = held.enter_context(server(where))
         self._settings = {
             "OFFHOOK_PORT": str(self._port),
+            "OFFHOOK_WORK_PORT": str(free_port()),
             "OFFHOOK_DATA": str(folder),
             "OFFHOOK_MEDIA_PASSWORD": PASSWORD,
             "OFFHOOK_AIS": str(folder / "ais.toml"),
@@ -236,6 +238,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--database", choices=("sqlite", "postgresql"))
     given = parser.parse_args()
+    corpus()
     kind = given.database or ("sqlite" if given.fault == "kill" else "postgresql")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as held:
         house = House(held, Path(folder), given.calls, kind)
