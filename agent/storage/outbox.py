@@ -144,8 +144,11 @@ class Outbox:
                     ),
                 )
             )
-            if tried.disable:
-                await _disable(session, webhook, tried.disable, tried.at)
+            why = tried.disable
+            if tried.state is DeliveryState.DEAD and not why:
+                why = await _why_dead(session, webhook, delivery)
+            if why:
+                await _disable(session, webhook, why, tried.at)
             return await _endpoint(session, webhook, tried.at)
 
 
@@ -158,6 +161,19 @@ async def _endpoint(
     old = row.old_secret_until is not None and now < row.old_secret_until
     secrets = (row.secret, row.old_secret) if old and row.old_secret else (row.secret,)
     return Endpoint(row.id, row.url, secrets)
+
+
+async def _why_dead(session: AsyncSession, webhook: str, delivery: int) -> str:
+    """One event may be more than its receiver can take, and the next goes. Two in a
+    row, each tried for days: nobody is there."""
+    before = await session.scalar(
+        select(DeliveryRow.state)
+        .where(DeliveryRow.webhook == webhook, DeliveryRow.id < delivery)
+        .order_by(DeliveryRow.id.desc())
+        .limit(1)
+    )
+    dead = before == DeliveryState.DEAD
+    return "two events in a row could not be delivered" if dead else ""
 
 
 async def _disable(

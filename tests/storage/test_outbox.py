@@ -96,3 +96,21 @@ async def test_disabled_by_its_receiver_it_is_told_to_others_once(database, enab
 async def test_there_is_no_such_webhook(database):
     assert await Outbox(database).next("wh_9", 1, NOON) == (None, ())
     assert await Outbox(database).note("wh_9", 1, TAKEN) is None
+
+
+@pytest.mark.parametrize(
+    ("ends", "enabled"),
+    [
+        ([DeliveryState.DEAD], True),
+        ([DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.DEAD], True),
+        ([DeliveryState.DELIVERED, DeliveryState.DEAD, DeliveryState.DEAD], False),
+    ],
+)
+async def test_where_nobody_is_we_stop_to_call(database, ends, enabled):
+    """One event may be more than its receiver can take."""
+    outbox = Outbox(database)
+    await add_webhook(database, "https://shop.example")
+    await tell(database, *range(len(ends)))
+    for row, end in zip(await rows(database), ends, strict=True):
+        there = await outbox.note("wh_1", row.id, replace(TAKEN, state=end))
+    assert (there is not None) is enabled
