@@ -26,6 +26,7 @@ from agent.phone.recording import Talk, between, talks
 from agent.phone.websocket import WebSocketConfig, WebSocketPhone
 from agent.session import Parts
 from agent.settings import Settings
+from agent.storage.directory import Directory
 from agent.storage.recordings import RecordingsConfig
 from agent.web.media_protocol import MediaProtocol
 from agent.web.telephony_ws import TelephonyConfig
@@ -202,7 +203,7 @@ class SpokenCalls:
         notes = Notes(asyncio.get_running_loop().time, outside, variables)
         records = _Records(notes, variables)
         async with self._toolboxes.of(scenario, outside) as toolbox:
-            self._app.state.ais = AIs(ai.name, {ai.name: ai})
+            self._app.state.directory = Directory(AIs(ai.name, {ai.name: ai}))
             self._app.state.parts = replace(
                 self._parts, toolbox=toolbox, records=records, connect=records.connect
             )

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
-from pathlib import Path
 
 from dbos import DBOS, DBOSConfig
 from sqlalchemy import create_engine, make_url
@@ -24,16 +23,6 @@ _OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _FORGET_AT_ONCE = 500
 
 _tasks: set[asyncio.Task[object]] = set()
-
-
-def work_url(database_url: str) -> str:
-    """Where DBOS keeps its own: a file beside ours, or a schema of the database."""
-    url = make_url(database_url)
-    if url.get_backend_name() == "sqlite":
-        file = Path(url.database or "").with_name("work.db")
-        return f"sqlite:///{file}"
-    url = url.set(drivername="postgresql+psycopg")
-    return url.render_as_string(hide_password=False)
 
 
 def _write_ahead(url: str) -> None:

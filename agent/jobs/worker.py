@@ -17,7 +17,7 @@ from loguru import logger
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from agent.net import outside
-from agent.storage.database import Database
+from agent.storage.database import Database, work_url
 from agent.storage.errors import StorageError
 
 from . import engine
@@ -75,7 +75,7 @@ class Worker:
             jobs: list[Job] = [Deliveries(database, http, deliveries)]
             jobs += [make(database) for make in self._more]
             await house.enter_async_context(
-                engine.running(engine.work_url(self._config.database_url))
+                engine.running(work_url(self._config.database_url))
             )
             self._is(State.WORKING)
             async with asyncio.TaskGroup() as tasks:

@@ -219,6 +219,8 @@ class Directory:
         tasks = []
         for name, each in new:
             key = (name, each.version)
+            if self._knows(*key):
+                continue  # it was prepared while this was read
             if key not in self._preparing:
                 self._preparing[key] = asyncio.create_task(self._admit(name, each))
                 self._preparing[key].add_done_callback(

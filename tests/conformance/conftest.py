@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from agent.calls.ai import read
 from agent.session import LiveCalls
+from agent.storage.directory import Directory
 from agent.web import telephony_ws
 from agent.web.media_protocol import MediaProtocol
 from agent.web.telephony_ws import TelephonyConfig
@@ -29,7 +30,9 @@ async def ours(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[s
     # Who interrupts has something to say; what says nothing is let pass.
     agent.recogniser.otherwise = "I have a question."
     app = FastAPI()
-    app.state.ais = read(f"[ai.desk]\nprompt = 'x'\ngreeting = '{WORDS}.'")
+    ais = read(f"[ai.desk]\nprompt = 'x'\ngreeting = '{WORDS}.'")
+    app.state.directory = Directory(ais)
+    app.state.budgets = telephony_ws.Unlimited()
     app.state.telephony = TelephonyConfig("asterisk", PASSWORD)
     app.state.live = LiveCalls(100)
     app.state.parts = agent.parts

@@ -2,31 +2,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-import pytest
 from dbos import DBOS, DBOSConfiguredInstance, SetWorkflowID
 
 from agent.jobs import engine
+from agent.storage.database import work_url
 
 from .webhooks import until
-
-
-@pytest.mark.parametrize(
-    ("database", "work"),
-    [
-        ("sqlite:///var/offhook.db", "sqlite:///var/work.db"),
-        ("sqlite:////srv/offhook/calls.db", "sqlite:////srv/offhook/work.db"),
-        (
-            "postgresql://me:s3cret@db.example/offhook",
-            "postgresql+psycopg://me:s3cret@db.example/offhook",
-        ),
-        (
-            "postgresql+psycopg://me@/offhook?host=%2Frun%2Fpg",
-            "postgresql+psycopg://me@/offhook?host=%2Frun%2Fpg",
-        ),
-    ],
-)
-def test_where_dbos_keeps_its_own(database, work):
-    assert engine.work_url(database) == work
 
 
 @DBOS.dbos_class()
@@ -52,7 +33,7 @@ class Counting(DBOSConfiguredInstance):
 
 
 async def test_what_was_begun_is_carried_on_by_the_next(database_url):
-    work = engine.work_url(database_url)
+    work = work_url(database_url)
     counting = Counting()
     async with engine.running(work):
         with SetWorkflowID(f"{counting.name}/1"):
@@ -76,6 +57,6 @@ async def test_what_was_begun_is_carried_on_by_the_next(database_url):
 
 
 async def test_it_leaves_the_loop_as_it_was(small_url):
-    async with engine.running(engine.work_url(small_url)):
+    async with engine.running(work_url(small_url)):
         pass
     assert await asyncio.to_thread(lambda: 5) == 5

@@ -14,7 +14,7 @@ from agent.jobs import engine
 from agent.jobs.config import DeliveryConfig
 from agent.jobs.deliveries import Deliveries
 from agent.net import outside
-from agent.storage.database import Database
+from agent.storage.database import Database, work_url
 from agent.storage.events import emit
 from agent.storage.tables import CustomerRow, DeliveryRow, WebhookRow
 
@@ -108,7 +108,7 @@ async def sender(
 
 @asynccontextmanager
 async def at_it(deliveries: Deliveries, url: str) -> AsyncIterator[None]:
-    async with engine.running(engine.work_url(url)):
+    async with engine.running(work_url(url)):
         run = asyncio.create_task(deliveries.run())
         try:
             yield
