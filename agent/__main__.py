@@ -5,15 +5,25 @@ Rooms are entered only when asked for: importing all of them takes seconds.
 
 import argparse
 import asyncio
+import os
 import sys
 from contextlib import AsyncExitStack
 from typing import NoReturn
 
 from agent import __version__
+from agent.secret_files import SecretFileError, with_files
 
 
 def main() -> None:
-    sys.exit(_run(_parser().parse_args()))
+    arguments = _parser().parse_args()
+    try:
+        environment = with_files(os.environ)
+    except SecretFileError as error:
+        sys.exit(f"offhook: {error}")
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
+    sys.exit(_run(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:

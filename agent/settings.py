@@ -36,6 +36,7 @@ from agent.environment import (
 from agent.media.gate import GateConfig
 from agent.media.noise import NoiseServiceConfig
 from agent.models.config import ModelsConfig
+from agent.observe.traces import TracesConfig, pairs
 from agent.storage.embeddings import EmbeddingsConfig
 from agent.storage.recordings import RecordingsConfig
 from agent.telephony.ami import AmiConfig
@@ -63,6 +64,8 @@ class Settings:
     work: WorkSettings
     event_days: float
     """After which events are deleted. 0: never."""
+    traces: TracesConfig | None
+    """None: calls are not traced."""
     telephony: TelephonyConfig
     audiosocket: AudioSocketConfig
     operator_token: str
@@ -124,6 +127,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         ),
         work=work_settings(values, data),
         event_days=values.number("OFFHOOK_EVENT_DAYS", 30, 0, 36500),
+        traces=_traces(values),
         telephony=TelephonyConfig(
             username=values.text("OFFHOOK_MEDIA_USERNAME", "asterisk"),
             password=values.text("OFFHOOK_MEDIA_PASSWORD", "")
@@ -418,3 +422,37 @@ def _made_up(path: Path) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise SettingsError(f"OFFHOOK_DATA: cannot keep {path}: {error}") from error
+
+
+def _traces(values: Values) -> TracesConfig | None:
+    """As OpenTelemetry's own variables say."""
+    off = values.one_of("OTEL_SDK_DISABLED", "false", ("true", "false")) == "true"
+    collector = values.text("OTEL_EXPORTER_OTLP_ENDPOINT", "").rstrip("/")
+    url = values.text(
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", collector and f"{collector}/v1/traces"
+    )
+    if off or not url:
+        return None
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise SettingsError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is not an address like http://127.0.0.1:4318"
+        )
+    return TracesConfig(
+        url,
+        headers=_pairs(
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            values.text("OTEL_EXPORTER_OTLP_HEADERS", ""),
+        ),
+        service=values.text("OTEL_SERVICE_NAME", "offhook"),
+        resource=_pairs(
+            "OTEL_RESOURCE_ATTRIBUTES", values.text("OTEL_RESOURCE_ATTRIBUTES", "")
+        ),
+        timeout=values.number("OTEL_EXPORTER_OTLP_TIMEOUT", 10000, 100, 600000) / 1000,
+    )
+
+
+def _pairs(name: str, text: str) -> dict[str, str]:
+    try:
+        return pairs(text)
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}") from error

@@ -81,11 +81,12 @@ def of_compose() -> set[str]:
     text = (ROOT / "compose.yaml").read_text()
     passed = re.findall(r"^ +([A-Z][A-Z0-9_]+):$", text, re.MULTILINE)
     shown = (ROOT / ".env.example").read_text()
+    secrets = re.findall(r"^  ([A-Z0-9_]+): \{file:", text, re.MULTILINE)
     return {
         *re.findall(r"\$\{([A-Z][A-Z0-9_]+)", text.partition("\nname:")[2]),
         *passed,
         *re.findall(r"^([A-Z][A-Z0-9_]+)=", shown, re.MULTILINE),
-    }
+    } - {f"{name}_FILE" for name in secrets}
 
 
 READ = {

@@ -4,6 +4,7 @@ import pytest
 
 from agent.conversation.messages import SenderConfig, SmtpConfig
 from agent.environment import SettingsError, upload
+from agent.observe.traces import TracesConfig
 from agent.settings import read_settings
 from agent.storage.encoding import Format
 from agent.storage.recordings import RecordingsConfig
@@ -25,6 +26,40 @@ def test_nothing_leaves_the_house_by_default(read):
     settings = read()
     assert (settings.smtp, settings.sender, settings.country) == (None, None, "")
     assert settings.secrets == {}
+
+
+def test_traces(read):
+    assert read().traces is None
+    given = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318/"}
+    assert read(**given).traces == TracesConfig("http://127.0.0.1:4318/v1/traces")
+    assert read(**given, OTEL_SDK_DISABLED="true").traces is None
+    more = {
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://otel.example/traces",
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Basic%20eDp5",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "3000",
+        "OTEL_SERVICE_NAME": "front",
+        "OTEL_RESOURCE_ATTRIBUTES": "a=1",
+    }
+    assert read(**given, **more).traces == TracesConfig(
+        *("https://otel.example/traces", {"authorization": "Basic eDp5"}),
+        *("front", {"a": "1"}, 3.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "s3cret"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10"),
+        ("OTEL_SDK_DISABLED", "maybe"),
+    ],
+)
+def test_traces_that_cannot_be_sent(read, name, value):
+    given = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", name: value}
+    with pytest.raises(SettingsError, match=name) as caught:
+        read(**given)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_mail(read):

@@ -104,6 +104,7 @@ class Deliveries(DBOSConfiguredInstance):
                 await self._look(left - self._met)
                 if looks % _COUNT_EVERY == 0:
                     metrics.webhook_deliveries_waiting.set(await self._outbox.waiting())
+                metrics.work_looks.labels("webhooks").inc()
                 self._database_is(None)
             except StorageError as error:
                 self._database_is(error)

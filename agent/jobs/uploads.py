@@ -16,6 +16,7 @@ from dbos import DBOS, DBOSConfiguredInstance, SetWorkflowID
 from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 
+from agent.observe import metrics
 from agent.storage.errors import StorageError
 from agent.storage.recordings import AT_ONCE, LOOK_EVERY, Recordings, pause_after
 from agent.storage.spool import Job
@@ -135,6 +136,8 @@ class Uploads(DBOSConfiguredInstance):
             if not going.begun and now - going.since > _NEVER_BEGINS:
                 del self._going[recording]
         jobs = await self._recordings.inbox(self._going)
+        metrics.work_looks.labels("uploads").inc()
+        metrics.recordings_waiting.set(len(jobs) + len(self._going))
         self._held &= {job.recording for job in jobs}
         until = asyncio.get_running_loop().time() + LOOK_EVERY
         for number, job in enumerate(jobs):

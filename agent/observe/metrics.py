@@ -250,7 +250,7 @@ def note(fact: Fact) -> None:
                 if each.cost is None:
                     uses_unpriced.labels(each.model).inc()
                 elif each.cost > 0:
-                    cost.labels(each.model).inc(each.cost)
+                    cost.labels(each.model or "calls").inc(each.cost)
         case _:
             pass
 

@@ -11,16 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-_TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*"
-# [2026-11-21 08:51:02.123] VERBOSE[9726][C-0000000d] pbx.c: Executing ...
-_ASTERISK = re.compile(
-    r"\[(?P<at>[^\]]+)\] (?:(?P<level>\w+)\[\d+\](?:\[(?P<tag>C-[0-9a-f]{8})\])? "
-    r"(?P<file>[\w.-]+|Ext\. \S+): |Asterisk \S+ built by )"
-)
-_AGENT = re.compile(
-    rf"(?P<at>{_TIME}) [A-Z]\w* (?:call=(?P<call>\S+) )?[\w.]+: (?P<said>.*)"
-)
-_SCRIPT = re.compile(r"upload-recording(?:\[\d+\])?: (?P<said>.*)")
+from .lines import Line, Source, named, printable, read
+
+_REJECTED = " is moved to rejected: "
 # It runs on after that, and so does its command.
 _CANNOT = r"^(?:WARNING|ERROR) (?:Cannot open|Unable to add|MixMonitor requires)"
 
@@ -29,9 +22,6 @@ _TELLS = re.compile(
     r"^app_mixmonitor\.c: |^bridge_channel\.c: .* joined '|^app_dial\.c: .* answered "
     r"|^pbx\.c: (?:Executing .*\] MixMonitor\(|Spawn )|no agent: |Websocket connection"
 )
-# docker compose logs: `voice-agent-1  | 2026-11-21T...`
-_COMPOSE = re.compile(r"^[\w.-]+ +\| ")
-
 # The uploader has nothing to store yet, and nothing is wrong with the store.
 _NOT_YET = re.compile("(?:is not there|is still open in Asterisk)(?:;|$)")
 
@@ -83,9 +73,9 @@ class Verdict:
                 return 1
 
     def lines(self) -> Iterator[str]:
-        yield _printable(f"{self.call}: {self.sentence}")
+        yield printable(f"{self.call}: {self.sentence}")
         for each in self.evidence:
-            yield f"    {_printable(each)}"
+            yield f"    {printable(each)}"
 
     def json(self) -> str:
         return json.dumps(
@@ -108,18 +98,6 @@ def failing(error: str) -> Cause:
     return Cause.CREDENTIALS if refused(error) else Cause.UPLOAD_FAILING
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    text: str
-    """As it stands in the log."""
-    said: str
-    at: str
-    tag: str = ""
-    """Asterisk's name of the call, or the agent's."""
-    file: str = ""
-    """Of Asterisk's source."""
-
-
 class _Logs:
     """What of all files may matter, by who wrote it, in its order.
 
@@ -127,53 +105,35 @@ class _Logs:
 
     def __init__(self, call: str) -> None:
         self._call = call
-        self.runs: list[list[_Line]] = []
+        self.runs: list[list[Line]] = []
         """Asterisk's, from start to start."""
-        self.agent: list[_Line] = []
-        self.script: list[_Line] = []
+        self.agent: list[Line] = []
+        self.script: list[Line] = []
         self.agent_seen = False
 
     def read(self, texts: Iterable[str]) -> None:
         # A file begins where nobody knows how the one before it went on.
         self.runs.append([])
-        for text in texts:
-            self._sort(_COMPOSE.sub("", text.rstrip("\r\n")))
+        for line in read(texts):
+            match line.source:
+                case Source.ASTERISK:
+                    self._asterisk(line)
+                case Source.AGENT:
+                    self.agent_seen = True
+                    if self._call in line.text or _REJECTED in line.said:
+                        self.agent.append(line)
+                case Source.HOOK:
+                    if self._call in line.said:
+                        self.script.append(line)
 
-    def _sort(self, text: str) -> None:
-        if match := _ASTERISK.match(text):
-            self._asterisk(text, match)
-        elif text.startswith("{"):
-            try:
-                event = json.loads(text)
-                said, at = str(event["message"]), str(event["time"])
-                self._agent(text, said, at, str(event.get("call", "")))
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                return
-        elif match := _AGENT.match(text):
-            self._agent(text, match["said"], match["at"], match["call"] or "")
-        elif match := _SCRIPT.search(text):
-            self._script(text, match["said"], text[: match.start()].strip())
-
-    def _asterisk(self, text: str, match: re.Match[str]) -> None:
-        said, file = text[match.end() :], match["file"]
-        if file is None:
-            self.runs.append([_Line(text, "", match["at"])])
-            return
-        if script := _SCRIPT.search(said):
-            self._script(text, script["said"], match["at"])
-        if self._call in text or (match["tag"] and _TELLS.search(f"{file}: {said}")):
-            said = f"{match['level']} {said}"
-            line = _Line(text, said, match["at"], match["tag"] or "", file)
-            self.runs[-1].append(line)
-
-    def _agent(self, text: str, said: str, at: str, call: str) -> None:
-        self.agent_seen = True
-        if self._call in text or " is moved to rejected: " in said:
-            self.agent.append(_Line(text, said, at, call))
-
-    def _script(self, text: str, said: str, at: str) -> None:
-        if self._call in said:
-            self.script.append(_Line(text, said, at))
+    def _asterisk(self, line: Line) -> None:
+        if line.begins:
+            self.runs.append([line])
+        elif self._call in line.text or (
+            line.call and _TELLS.search(f"{line.file}: {line.said}")
+        ):
+            said = f"{line.level} {line.said}"
+            self.runs[-1].append(replace(line, said=said, more=()))
 
 
 def from_logs(call: str, texts: Iterable[Iterable[str]]) -> Verdict:
@@ -187,7 +147,7 @@ def from_logs(call: str, texts: Iterable[Iterable[str]]) -> Verdict:
     asterisk = _Asterisk.of(mine, died=died)
     ours = [line for line in logs.agent if _about(line, call, names)]
     recordings = [line for line in ours if line.said.startswith("[REC] ")]
-    script = [line for line in logs.script if _named(call).search(line.said)]
+    script = [line for line in logs.script if named(call).search(line.said)]
     verdict = _uploader(call, recordings, asterisk)
     if verdict is None and script:
         verdict = _script(call, script, agent_seen=logs.agent_seen)
@@ -206,35 +166,29 @@ def from_logs(call: str, texts: Iterable[Iterable[str]]) -> Verdict:
     )
 
 
-def _named(call: str) -> re.Pattern[str]:
-    """The id, and not one that begins or ends with it."""
-    name = re.escape(call) or "(?!)"
-    return re.compile(rf"(?<![\w.-]){name}(?!\w)(?!\.\d)(?!-(?!user|assistant)\w)")
-
-
-def _of_call(runs: Iterable[Sequence[_Line]], call: str) -> tuple[list[_Line], bool]:
+def _of_call(runs: Iterable[Sequence[Line]], call: str) -> tuple[list[Line], bool]:
     """Asterisk's lines of the call; did Asterisk start anew behind them?"""
-    named = _named(call)
-    found: list[_Line] = []
+    wanted = named(call)
+    found: list[Line] = []
     died = False
     for run in runs:
-        restarted = bool(run) and not run[0].file
+        restarted = bool(run) and run[0].begins
         died = died or (bool(found) and restarted)
-        tags = {line.tag for line in run if line.tag and named.search(line.said)}
-        found += [line for line in run if line.tag in tags or named.search(line.said)]
+        tags = {line.call for line in run if line.call and wanted.search(line.said)}
+        found += [line for line in run if line.call in tags or wanted.search(line.said)]
     return found, died
 
 
-def _about(line: _Line, call: str, names: set[str]) -> bool:
-    if line.tag:
-        return line.tag == call
-    if " is moved to rejected: " in line.said:
+def _about(line: Line, call: str, names: set[str]) -> bool:
+    if line.call:
+        return line.call == call
+    if _REJECTED in line.said:
         job = re.match(r"\[REC\] (?:\S*/)?(\S+)\.job is moved", line.said)
         return job is not None and job[1] in names
-    return _named(call).search(line.said) is not None
+    return named(call).search(line.said) is not None
 
 
-def _hook(line: _Line) -> re.Match[str] | None:
+def _hook(line: Line) -> re.Match[str] | None:
     """MixMonitor's command: the name of the recording, and of the call."""
     if line.file != "app_mixmonitor.c":
         return None
@@ -245,21 +199,21 @@ def _hook(line: _Line) -> re.Match[str] | None:
 class _Asterisk:
     """What one call's lines say; each is a line, or None if there is none."""
 
-    lines: Sequence[_Line]
+    lines: Sequence[Line]
     died: bool
-    asked: _Line | None
-    complaint: _Line | None
-    began: _Line | None
-    ended: _Line | None
-    hook: _Line | None
-    joined: _Line | None
-    no_agent: _Line | None
-    socket: _Line | None
-    over: _Line | None
+    asked: Line | None
+    complaint: Line | None
+    began: Line | None
+    ended: Line | None
+    hook: Line | None
+    joined: Line | None
+    no_agent: Line | None
+    socket: Line | None
+    over: Line | None
 
     @classmethod
-    def of(cls, lines: Sequence[_Line], *, died: bool) -> "_Asterisk":
-        def first(pattern: str, file: str = "") -> _Line | None:
+    def of(cls, lines: Sequence[Line], *, died: bool) -> "_Asterisk":
+        def first(pattern: str, file: str = "") -> Line | None:
             wanted = re.compile(pattern)
             for line in lines:
                 if (not file or line.file == file) and wanted.search(line.said):
@@ -289,13 +243,13 @@ class _Asterisk:
         return self.joined is None and bool(self.over or self.no_agent)
 
 
-def _uploader(call: str, lines: Sequence[_Line], asterisk: _Asterisk) -> Verdict | None:
+def _uploader(call: str, lines: Sequence[Line], asterisk: _Asterisk) -> Verdict | None:
     """What the agent said of the recording; its last word counts."""
     verdict = None
     kept: dict[str, str] = {}
-    beside: list[_Line] = []
-    silenced: list[_Line] = []
-    since: _Line | None = None
+    beside: list[Line] = []
+    silenced: list[Line] = []
+    since: Line | None = None
     for line in lines:
         said = line.said.removeprefix("[REC] ")
         if _SILENCED.search(said):
@@ -306,7 +260,7 @@ def _uploader(call: str, lines: Sequence[_Line], asterisk: _Asterisk) -> Verdict
             verdict = Verdict(
                 call,
                 Cause.KEPT,
-                f"it is there since {line.at}: {', '.join(kept.values())}",
+                f"it is there since {line.when}: {', '.join(kept.values())}",
                 (line.text,),
             )
         elif match := re.search(r": (erased, .*)$", said):
@@ -330,20 +284,20 @@ def _uploader(call: str, lines: Sequence[_Line], asterisk: _Asterisk) -> Verdict
                 verdict = Verdict(
                     call,
                     Cause.REJECTED,
-                    f"it was rejected at {line.at}: {match[1]}",
+                    f"it was rejected at {line.when}: {match[1]}",
                     (line.text,),
                 )
     if verdict is None:
         return None
     if silenced and verdict.cause is Cause.KEPT:
-        said = f"{verdict.sentence}; it was made silent at {silenced[0].at}"
+        said = f"{verdict.sentence}; it was made silent at {silenced[0].when}"
         verdict = replace(verdict, sentence=said)
         beside += silenced
     more = (*verdict.evidence, *(line.text for line in beside))
     return replace(verdict, evidence=tuple(dict.fromkeys(more)))
 
 
-def _trying(call: str, error: str, again: str, since: _Line, last: _Line) -> Verdict:
+def _trying(call: str, error: str, again: str, since: Line, last: Line) -> Verdict:
     cause = Cause.WAITING if _NOT_YET.search(error) else failing(error)
     what = {
         Cause.WAITING: "it waits for Asterisk's file",
@@ -352,12 +306,12 @@ def _trying(call: str, error: str, again: str, since: _Line, last: _Line) -> Ver
     return Verdict(
         call,
         cause,
-        f"{what} since {since.at}: {error}; next try at {again}",
+        f"{what} since {since.when}: {error}; next try at {again}",
         tuple(dict.fromkeys((since.text, last.text))),
     )
 
 
-def _script(call: str, lines: Sequence[_Line], *, agent_seen: bool) -> Verdict:
+def _script(call: str, lines: Sequence[Line], *, agent_seen: bool) -> Verdict:
     last = lines[-1]
     if " left " not in last.said:
         return Verdict(
@@ -386,7 +340,7 @@ def _script(call: str, lines: Sequence[_Line], *, agent_seen: bool) -> Verdict:
 def _asterisk(call: str, seen: _Asterisk, *, agent_seen: bool) -> Verdict:
     last = seen.lines[-1]
 
-    def verdict(cause: Cause, sentence: str, *evidence: _Line | None) -> Verdict:
+    def verdict(cause: Cause, sentence: str, *evidence: Line | None) -> Verdict:
         said = tuple(line.text for line in evidence if line is not None)
         return Verdict(call, cause, sentence, said)
 
@@ -462,7 +416,7 @@ def _never_bridged(
     )
 
 
-def _cannot(call: str, complaint: _Line, evidence: tuple[str, ...] = ()) -> Verdict:
+def _cannot(call: str, complaint: Line, evidence: tuple[str, ...] = ()) -> Verdict:
     said = complaint.said.split(" ", 1)[1]
     return Verdict(
         call,
@@ -470,8 +424,3 @@ def _cannot(call: str, complaint: _Line, evidence: tuple[str, ...] = ()) -> Verd
         f"MixMonitor could not record: {said}",
         (complaint.text, *evidence),
     )
-
-
-def _printable(text: str) -> str:
-    """A caller's name may hold what moves the cursor."""
-    return "".join(each if each.isprintable() else "?" for each in text)

@@ -6,6 +6,7 @@ seen it silent for a minute, with a database that answered all that time.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from loguru import logger
@@ -23,6 +24,8 @@ from .tables import AgentRow, CallRow, ToolUseRow, TroubleRow, TurnRow
 
 _BEAT_EVERY = 5.0
 """Seconds."""
+_AGAIN = 0.5
+"""Seconds until the calls of an earlier life are looked for again."""
 _SILENT = timedelta(seconds=60)
 _DETAIL = "the agent died during the call"
 
@@ -65,7 +68,14 @@ class Agents:
                 logger.debug("no sign of life in the database: {}", error)
                 # They could give none either.
                 self._silent_since.clear()
-            await asyncio.sleep(_BEAT_EVERY)
+            if swept:
+                await asyncio.sleep(_BEAT_EVERY)
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_BEAT_EVERY):
+                        await replayed.wait()
+                        # Known already: what keeps us is the database.
+                        await asyncio.sleep(_AGAIN)
 
     async def beat(self, now: datetime) -> None:
         async with self._database.session("give a sign of life") as session:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from loguru import logger
 
 from agent.calls.event import KeptEvent, numbered
+from agent.observe import metrics
 
 from .errors import StorageError
 from .events import Events, Wanted
@@ -130,6 +131,7 @@ class EventStream:
             raise TooManyListeners
         listener = Listener(self, self._events, wanted)
         self._open.add(listener)
+        metrics.event_streams.set(len(self._open))
         try:
             await listener.open(after)
         except BaseException:
@@ -150,6 +152,7 @@ class EventStream:
 
     def leave(self, listener: "Listener") -> None:
         self._open.discard(listener)
+        metrics.event_streams.set(len(self._open))
         self._joined.discard(listener)
         if not self._joined:
             self._position = None
@@ -290,6 +293,7 @@ class Listener:
         """The first reason stays."""
         if self.over is None:
             self.over = why
+            metrics.event_streams_over.labels(why.value).inc()
             self._lines.clear()
             self._news.set()
             if self._when_over is not None:

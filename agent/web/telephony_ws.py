@@ -117,13 +117,14 @@ async def telephony(websocket: WebSocket) -> None:
     asked = websocket.query_params
     call_id = asked.get("call_id") or secrets.token_hex(8)
     if not knows(websocket.headers, state.telephony):
-        await _refuse(websocket, 401, "unauthorised")
+        await _refuse(websocket, call_id, 401, "unauthorised")
         return
     if not _CALL_ID.fullmatch(call_id):
-        await _refuse(websocket, 400, "bad_call_id")
+        await _refuse(websocket, call_id, 400, "bad_call_id")
         return
     if (reason := live.refusal(call_id)) is not None:
-        await _refuse(websocket, 409 if reason == "duplicate_call_id" else 503, reason)
+        status = 409 if reason == "duplicate_call_id" else 503
+        await _refuse(websocket, call_id, status, reason)
         return
     called = asked.get("to", "")[:_LONGEST_NUMBER]
     try:
@@ -131,12 +132,12 @@ async def telephony(websocket: WebSocket) -> None:
             asked.get("customer", ""), called, asked.get("ai", "")
         )
     except AIError as error:
-        logger.error("call {} refused: {}", call_id, error)
-        await _refuse(websocket, 404, "unknown_ai")
+        logger.error("[WS] call {} refused: {}", call_id, error)
+        await _refuse(websocket, call_id, 404, "unknown_ai")
         return
     ai, now = who.ai, datetime.now(UTC)
     if budgets.spent(who.customer, ai, now):
-        await _refuse(websocket, 402, "budget_spent")
+        await _refuse(websocket, call_id, 402, "budget_spent")
         return
     variables = _variables(asked)
     call = Call(
@@ -158,7 +159,7 @@ async def telephony(websocket: WebSocket) -> None:
             state.parts.providers.check(wanted)
     except AIError as error:
         # A call is worth more than its wish for another voice.
-        logger.error("call {}: {}; it goes on without", call_id, error)
+        logger.error("[WS] call {}: {}; it goes on without", call_id, error)
         wanted = ai
     parts: Parts = state.parts
     session = Session(call, wanted, AsgiSocket(websocket), parts)
@@ -194,9 +195,11 @@ def knows(headers: Mapping[str, str], config: TelephonyConfig) -> bool:
     return kind.lower() == "basic" and secrets.compare_digest(given, expected)
 
 
-async def _refuse(websocket: WebSocket, status: int, reason: str) -> None:
+async def _refuse(
+    websocket: WebSocket, call_id: str, status: int, reason: str
+) -> None:
     metrics.calls_refused.labels(reason).inc()
-    logger.warning("socket refused with {}: {}", status, reason)
+    logger.warning("[WS] call {} refused with {}: {}", call_id, status, reason)
     headers = {"Retry-After": "5"} if status == 503 else {}
     if status == 401:
         headers["WWW-Authenticate"] = 'Basic realm="offhook"'

@@ -18,7 +18,9 @@ SECRETS = {
     "ARI_PASSWORD": "ari",
     "AMI_PASSWORD": "ami",
 }
-"""The least that compose.yaml needs to be told."""
+"""The least that Asterisk and the agent need to be told."""
+
+PROFILES = ("postgres", "s3", "noise", "local-ai", "observability", "web")
 
 
 def compose() -> Mapping[str, Any]:
@@ -45,14 +47,28 @@ def interpolated() -> Mapping[str, str]:
     return dict(re.findall(r"\$\{([A-Z][A-Z0-9_]*)([^}]*)\}", "\n".join(lines)))
 
 
+def environment(service: str) -> Mapping[str, str | None]:
+    """Of a service, in either notation of compose."""
+    given = services()[service].get("environment", {})
+    if isinstance(given, list):
+        return dict(each.split("=", 1) for each in given)
+    return given
+
+
 def passed_on() -> set[str]:
     """Variables that containers get from .env under the same name, or not at all."""
     return {
         name
-        for service in services().values()
-        for name, value in service.get("environment", {}).items()
+        for service in services()
+        for name, value in environment(service).items()
         if value is None
     }
+
+
+def secrets_of(service: str) -> set[str]:
+    """Names of the secrets that a service is given."""
+    given = services()[service].get("secrets", [])
+    return {each if isinstance(each, str) else each["source"] for each in given}
 
 
 def explained() -> Mapping[str, str]:

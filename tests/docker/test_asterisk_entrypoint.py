@@ -112,6 +112,41 @@ def test_an_empty_variable_is_one_that_is_not_set(image):
     assert "ARI_PASSWORD has no value" in done.stderr
 
 
+@pytest.mark.parametrize("content", ["let me; in", "let me; in\n"])
+def test_a_password_may_be_in_a_file(image, content):
+    file = image.folder / "secret"
+    file.write_text(content)
+    given = {**SECRETS, "AGENT_PASSWORD": "", "AGENT_PASSWORD_FILE": str(file)}
+    # Asterisk is told to stop before it starts.
+    (image.folder / "stopped").touch()
+    done = image.run("asterisk-entrypoint", **given)
+    assert done.returncode == 3, done.stderr
+    client = (image.etc / "websocket_client.conf").read_text()
+    assert "password = let me\\; in\n" in client
+
+
+@pytest.mark.parametrize(
+    ("content", "plain", "says"),
+    [
+        ("x\n", "y", "AGENT_PASSWORD and AGENT_PASSWORD_FILE are both set: keep one"),
+        ("", "", "AGENT_PASSWORD_FILE: {file} is empty"),
+        ("\n", "", "AGENT_PASSWORD_FILE: {file} is empty"),
+        ("x\nSIP_PORT=1\n", "", "AGENT_PASSWORD_FILE: {file} has more than one line"),
+        (None, "", "AGENT_PASSWORD_FILE: cannot read {file}"),
+    ],
+)
+def test_a_file_without_a_password_is_named(image, content, plain, says):
+    file = image.folder / "secret"
+    if content is not None:
+        file.write_text(content)
+    given = {**SECRETS, "AGENT_PASSWORD": plain, "AGENT_PASSWORD_FILE": str(file)}
+    done = image.run("asterisk-entrypoint", **given)
+    assert done.returncode == 1
+    assert f"asterisk-entrypoint: {says.format(file=file)}\n" in done.stderr
+    assert image.asked == []
+    assert not list(image.folder.glob("tmp.*")), "passwords are left behind"
+
+
 def test_other_commands_are_just_run(image):
     done = image.run("asterisk-entrypoint", "echo", "hello")
     assert (done.returncode, done.stdout) == (0, "hello\n")

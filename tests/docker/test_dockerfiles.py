@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from .files import DOCKERFILES, ROOT, copied, ignored, instructions
+from .files import DOCKERFILES, ROOT, copied, ignored, instructions, interpolated
 
 pytestmark = pytest.mark.parametrize(
     "dockerfile", DOCKERFILES, ids=[each.parent.name for each in DOCKERFILES]
@@ -53,6 +53,31 @@ def test_bases_are_named_and_can_be_replaced(dockerfile):
     assert froms == {"${BASE}"}
 
 
+def test_asterisk_has_the_version_that_compose_names(dockerfile):
+    if dockerfile.parent.name != "asterisk":
+        assert "ASTERISK" not in dockerfile.read_text()
+        return
+    (pinned,) = [
+        rest.removeprefix("ASTERISK_VERSION=")
+        for word, rest in instructions(dockerfile)
+        if word == "ARG" and rest.startswith("ASTERISK_VERSION=")
+    ]
+    assert interpolated()["ASTERISK_VERSION"] == f":-{pinned}"
+    (packages,) = [
+        re.findall(r'"(\S+)=\$ASTERISK_VERSION"', rest)
+        for word, rest in instructions(dockerfile)
+        if "apt-get install" in rest
+    ]
+    assert packages == ["asterisk", "asterisk-modules"]
+
+
+def test_what_is_installed_is_what_the_lock_says(dockerfile):
+    """Packages that the lock leaves out on purpose are asked for by others in it."""
+    for _, rest in instructions(dockerfile):
+        if "pip install" in rest:
+            assert "--no-deps --require-hashes --only-binary :all:" in rest
+
+
 def test_no_secret_is_baked_in(dockerfile):
     for word, rest in instructions(dockerfile):
         if word in ("ARG", "ENV"):
@@ -78,5 +103,6 @@ def test_nothing_private_reaches_the_builder(dockerfile):
         "var/offhook.db",
         "models/x.gguf",
         "tests/x.py",
+        "secrets/ARI_PASSWORD",
     ):
         assert ignored(path), path

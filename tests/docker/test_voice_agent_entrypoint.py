@@ -148,6 +148,23 @@ def test_the_bucket_is_made_once(store):
     assert buckets == ["recordings"]
 
 
+def test_the_keys_of_the_bucket_may_be_in_files(store, tmp_path):
+    given = {"S3_BUCKET": "by-files", "S3_ENDPOINT_URL": store}
+    for name, key in KEYS.items():
+        (tmp_path / name).write_text(f"{key}\n")
+        given[f"{name}_FILE"] = str(tmp_path / name)
+        # Compose makes it of one that is not set.
+        given[name] = ""
+    done = python("make-bucket", **given)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = python("make-bucket", **{**given, **KEYS})
+    assert done.returncode == 1
+    assert done.stderr == (
+        "make-bucket: AWS_ACCESS_KEY_ID and AWS_ACCESS_KEY_ID_FILE are both set:"
+        " keep one\n"
+    )
+
+
 def test_a_bucket_that_is_refused_is_not_waited_for(store):
     given = {"S3_BUCKET": "No_Such_Name!", "S3_ENDPOINT_URL": store, **KEYS}
     done = python("make-bucket", **given)

@@ -27,9 +27,12 @@ def follow(*arguments, stdin=None):
 
 
 def lines(*arguments, stdin=None):
+    """The timeline; the verdicts stand below it."""
     done = follow(*arguments, stdin=stdin)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    assert done.stderr == ""
+    timeline, verdicts = done.stdout.split("\n\n", 1)
+    assert verdicts.splitlines()[-1].startswith(f"{arguments[0]}: ")
+    return timeline.splitlines()
 
 
 @pytest.fixture
@@ -120,8 +123,8 @@ def test_from_standard_input():
 )
 def test_a_part_of_an_id_is_not_the_id(call):
     done = follow(call, "--asterisk", ASTERISK, "--agent", AGENT)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert f"no line of call {call} is in" in done.stderr
+    assert done.returncode == 2
+    assert done.stdout == f"{call}: no line of this call is in these logs\n"
 
 
 def test_a_log_that_is_not_there():
