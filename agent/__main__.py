@@ -16,6 +16,12 @@ from agent.secret_files import SecretFileError, with_files
 
 def main() -> None:
     arguments = _parser().parse_args()
+    if arguments.verb not in ("doctor", "config"):  # which tell where a value is from
+        _read_secret_files()
+    sys.exit(_run(arguments))
+
+
+def _read_secret_files() -> None:
     try:
         environment = with_files(os.environ)
     except SecretFileError as error:
@@ -23,7 +29,6 @@ def main() -> None:
     for name in os.environ.keys() - environment.keys():
         del os.environ[name]
     os.environ.update(environment)
-    sys.exit(_run(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,6 +81,15 @@ def _parser() -> argparse.ArgumentParser:
     keys_command.add_keys_arguments(
         verbs.add_parser("keys", help="of the API: make, list, revoke")
     )
+    from agent.doctor import command as doctor
+    from agent.doctor import config
+
+    doctor.add_arguments(
+        verbs.add_parser("doctor", help="what is wrong with this installation?")
+    )
+    config.add_arguments(
+        verbs.add_parser("config", help="every setting, and where it comes from")
+    )
     recording = verbs.add_parser("recording", help="why is one missing? erase one")
     from agent.storage import recording_command
 
@@ -99,6 +113,14 @@ def _run(arguments: argparse.Namespace) -> int:
             return asyncio.run(evals.run(arguments))
         case "bench":
             return _bench(arguments)
+        case "doctor":
+            from agent.doctor import command as doctor
+
+            return asyncio.run(doctor.run(arguments))
+        case "config":
+            from agent.doctor import config
+
+            return asyncio.run(config.run(arguments))
         case "knowledge":
             return asyncio.run(_knowledge(arguments))
         case "recording":

@@ -43,8 +43,9 @@ from agent.media.vad import Vad
 from agent.models.store import Store
 from agent.net import outside
 from agent.observe import garbage
+from agent.observe.traces import Traced, Traces, TracesConfig
 from agent.observe.watchdog import Watchdog
-from agent.session import LiveCalls, Parts
+from agent.session import LiveCalls, Parts, Records
 from agent.settings import Settings
 from agent.storage.database import Database
 from agent.storage.embeddings import Embeddings
@@ -77,6 +78,9 @@ ROUTERS = (
     *(customers_api.router, customers_api.keys_router),
     *(telephony_ws.router, telephony_dialplan.router),
 )
+
+_TRACES_WITHIN = 3.0
+"""Seconds for those of the last calls to be sent."""
 
 Checks = dict[str, health.Check]
 """What must be well before a call can be taken, by name; `/readyz` asks them."""
@@ -193,7 +197,7 @@ async def _open(app: FastAPI, settings: Settings, books: Books) -> AsyncIterator
             settings.gate,
             providers,
             toolbox,
-            books.journal,
+            await _traced(house, books.journal, settings.traces),
             turns=settings.turns,
             memory=memory,
             recorder=Recorder(Ami(settings.ami) if settings.ami else None),
@@ -232,6 +236,18 @@ async def _open(app: FastAPI, settings: Settings, books: Books) -> AsyncIterator
         )
         garbage.settle()
         yield
+
+
+async def _traced(
+    house: AsyncExitStack, records: Records, config: TracesConfig | None
+) -> Records:
+    """Off, nothing of it is in the way."""
+    if config is None:
+        return records
+    traces = Traces(config, await house.enter_async_context(httpx.AsyncClient()))
+    _keep(house, traces.run())
+    house.push_async_callback(traces.flush, _TRACES_WITHIN)
+    return Traced(records, traces)
 
 
 def _recordings(app: FastAPI, settings: Settings, database: Database) -> Retention:

@@ -15,6 +15,7 @@ from agent.storage.encoding import Format
 from agent.storage.recordings import RecordingsConfig
 from agent.storage.remote_ledger import RemoteLedgerConfig
 from agent.storage.stores import S3Config
+from agent.variables import VariableError, Variables
 
 
 class SettingsError(ValueError):
@@ -47,11 +48,14 @@ class WorkSettings:
 
 class Values:
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
+        self._variables = Variables.of(environment)
 
     def text(self, name: str, default: str) -> str:
-        # An empty variable is what compose makes of one that is not set.
-        return self._environment.get(name, "").strip() or default
+        """From NAME, or from the file that NAME_FILE names."""
+        try:
+            return self._variables.text(name, default)
+        except VariableError as error:
+            raise SettingsError(str(error)) from error
 
     def model(self, name: str, default: str) -> str:
         text = self.text(name, default)
@@ -88,8 +92,9 @@ class Values:
 
 
 def cache(environment: Mapping[str, str] = os.environ) -> Path:
-    base = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(environment.get("OFFHOOK_CACHE") or f"{base}/offhook")
+    values = Values(environment)
+    base = values.text("XDG_CACHE_HOME", str(Path.home() / ".cache"))
+    return Path(values.text("OFFHOOK_CACHE", f"{base}/offhook"))
 
 
 def models(environment: Mapping[str, str] = os.environ) -> ModelsConfig:

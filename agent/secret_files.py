@@ -1,9 +1,9 @@
 """Secrets that come as files: NAME_FILE=/run/secrets/x stands for NAME.
 
 What is mounted or handed over as a file (secrets of compose, credentials of systemd)
-is not what `docker inspect` shows. Libraries read the environment too, boto3 for one, so
-it is put there. Other programs have variables that end in _FILE as well, SSL_CERT_FILE
-for one: those are left alone.
+is not what `docker inspect` shows. It is put into the environment, since libraries read
+that, boto3 for one. Other programs have variables that end in _FILE as well,
+SSL_CERT_FILE for one: those are left alone.
 """
 
 import re
@@ -35,20 +35,21 @@ def with_files(environment: Mapping[str, str]) -> dict[str, str]:
         name = ours["name"]
         if environment.get(name, "").strip():
             raise SecretFileError(f"{name} and {variable} are both set: keep one")
-        read[name] = _secret(variable, Path(path.strip()).expanduser())
+        read[name] = secret(variable, Path(path.strip()).expanduser())
     return read
 
 
-def _secret(variable: str, path: Path) -> str:
+def secret(variable: str, path: Path) -> str:
+    """What the file of that variable holds."""
     try:
-        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+        held = path.read_text(encoding="utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
         raise SecretFileError(f"{variable}: {path} is not text") from None
     except OSError as error:
         why = error.strerror or error
         raise SecretFileError(f"{variable}: cannot read {path}: {why}") from error
-    if not secret.strip():
+    if not held.strip():
         raise SecretFileError(f"{variable}: {path} is empty")
-    if len(secret.splitlines()) > 1:
+    if len(held.splitlines()) > 1:
         raise SecretFileError(f"{variable}: {path} has more than one line")
-    return secret
+    return held

@@ -135,6 +135,7 @@ class LiveCalls:
     ) -> None:
         """`overload`: why the machine cannot take one more now, if it cannot."""
         self.limit = limit
+        metrics.calls_limit.set(limit)
         self.overload = overload
         self._sessions: dict[str, Session] = {}
         self.ended = 0
@@ -162,6 +163,7 @@ class LiveCalls:
 
     def add(self, session: "Session") -> None:
         self._sessions[session.call.id] = session
+        metrics.calls_accepted.inc()
         metrics.calls_live.set(len(self._sessions))
 
     def remove(self, session: "Session") -> None:
@@ -551,6 +553,7 @@ class Session:
 
     def _note(self, fact: Fact) -> None:
         self._parts.records.note(fact)
+        metrics.note(fact)
 
     async def _put_down(self) -> None:
         self.end(EndReason.CALLER_HUNG_UP)

@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -40,6 +41,7 @@ from agent.observe.traces import TracesConfig, pairs
 from agent.storage.embeddings import EmbeddingsConfig
 from agent.storage.recordings import RecordingsConfig
 from agent.telephony.ami import AmiConfig
+from agent.variables import Variables, unknown
 from agent.web.audiosocket import AudioSocketConfig
 from agent.web.limits import ApiLimits
 from agent.web.signing import SigningConfig
@@ -109,16 +111,24 @@ class Settings:
     """What HTTP tools and MCP servers may call for: OFFHOOK_SECRET_*, by full name."""
 
 
-def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    values = Values(environment)
+def read_settings(
+    environment: Mapping[str, str] = os.environ, *, look_only: bool = False
+) -> Settings:
+    """`look_only`: for who must not write to OFFHOOK_DATA; secrets that are not made up
+    yet stay empty, and unknown names are not refused."""
+    variables = Variables.of(environment)
+    values = Values(variables)
     data = values.path("OFFHOOK_DATA", Path("var"))
+    if not look_only:
+        _refuse_unknown(variables)
+    kept = partial(_made_up, look_only=look_only)
     return Settings(
         host=values.text("OFFHOOK_HOST", "127.0.0.1"),
         port=values.whole("OFFHOOK_PORT", 7860, 1, 65535),
         data=data,
         database_url=database_url(values, data),
         ais=_ais(values),
-        agent_id=values.text("OFFHOOK_AGENT_ID", "") or _made_up(data / "agent-id"),
+        agent_id=values.text("OFFHOOK_AGENT_ID", "") or kept(data / "agent-id"),
         prices=_prices(values),
         api_limits=ApiLimits(
             per_second=values.number("OFFHOOK_API_RATE", 20, 0.1, 1e6),
@@ -131,7 +141,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         telephony=TelephonyConfig(
             username=values.text("OFFHOOK_MEDIA_USERNAME", "asterisk"),
             password=values.text("OFFHOOK_MEDIA_PASSWORD", "")
-            or _made_up(data / "media-password"),
+            or kept(data / "media-password"),
         ),
         audiosocket=AudioSocketConfig(
             host=values.text("OFFHOOK_AUDIOSOCKET_HOST", "127.0.0.1"),
@@ -159,7 +169,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         noise=NoiseServiceConfig(
             values.text("OFFHOOK_NC_URL", NoiseServiceConfig().url)
         ),
-        models=models(environment),
+        models=models(variables),
         turn_model=values.text("OFFHOOK_TURN_MODEL", TURN_MODEL).removeprefix("off"),
         stt_model=values.text("OFFHOOK_STT_MODEL", "whisper-base"),
         whisper=WhisperConfig(
@@ -175,7 +185,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         embeddings=_embeddings(values),
         recordings=recordings(values, data),
         signing=SigningConfig(
-            key=_made_up(data / "signing-key"),
+            key=kept(data / "signing-key"),
             seconds=values.number("OFFHOOK_SIGNED_URL_SECONDS", 3600, 60, 604800),
         ),
         ami=_ami(values),
@@ -184,10 +194,16 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         country=_country(values),
         secrets={
             name: secret
-            for name, secret in environment.items()
+            for name, secret in variables.items()
             if name.startswith("OFFHOOK_SECRET_")
         },
     )
+
+
+def _refuse_unknown(variables: Variables) -> None:
+    for name, near in unknown(variables):
+        hint = f"; did you mean {near}?" if near else ": delete it"
+        raise SettingsError(f"{name} is a variable that nobody reads{hint}")
 
 
 def _threads() -> int:
@@ -409,9 +425,11 @@ def _ais(values: Values) -> AIs:
         raise SettingsError(f"OFFHOOK_AIS: {path}: {error}") from error
 
 
-def _made_up(path: Path) -> str:
+def _made_up(path: Path, *, look_only: bool) -> str:
     """A secret, made up once and kept; scripts/run tells Asterisk the same password."""
     try:
+        if look_only:
+            return path.read_text().strip() if path.exists() else ""
         if not path.exists() or not path.stat().st_size:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Whole or not at all: an empty secret would be everybody's.

@@ -1,0 +1,117 @@
+"""What the doctor looks at: settings, Asterisk's files, this machine."""
+
+import os
+import re
+import resource
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.environment import SettingsError
+from agent.settings import Settings, read_settings
+from agent.variables import VariableError, Variables
+
+from . import conf
+from .conf import ConfFile
+
+_FILES = (
+    "asterisk.conf",
+    "chan_websocket.conf",
+    "extensions.conf",
+    "http.conf",
+    "manager.conf",
+    "modules.conf",
+    "pjsip.conf",
+    "rtp.conf",
+    "websocket_client.conf",
+)
+
+
+def _open_files() -> int:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return limit
+
+
+def _free(path: Path) -> int:
+    return shutil.disk_usage(path).free
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a test cannot set up for real."""
+
+    open_files: Callable[[], int] = _open_files
+    free_bytes: Callable[[Path], int] = _free
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    variables: Variables
+    settings: Settings | None
+    """None: they are refused."""
+    refused: str = ""
+    folder: Path | None = None
+    """Of Asterisk's configuration; None: nobody named one and there is none."""
+    files: Mapping[str, ConfFile] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Files of Asterisk's that are there and cannot be read, and why."""
+    before_start: bool = False
+    """Neither agent nor Asterisk run yet, and nobody may have their ports."""
+    machine: Machine = Machine()
+
+    @property
+    def refused_by(self) -> str:
+        """The variable that the settings are refused for."""
+        found = re.search(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b", self.refused)
+        return found[0] if found else "the environment"
+
+    @property
+    def uses_audiosocket(self) -> bool:
+        return self.settings is not None and bool(self.settings.audiosocket.port)
+
+
+def look(
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+    *,
+    before_start: bool = False,
+    machine: Machine = Machine(),
+) -> Site:
+    """Reads files; `folder` is Asterisk's, without it the usual ones are tried."""
+    variables = Variables(environment)
+    settings, refused = None, ""
+    try:
+        settings = read_settings(variables, look_only=True)
+    except (SettingsError, VariableError) as error:
+        refused = str(error)
+    if folder is None:
+        data = settings.data if settings is not None else Path("var")
+        folder = _usual(data, environment.get("OFFHOOK_ASTERISK", ""))
+    files, unreadable = {}, {}
+    for name in _FILES if folder is not None else ():
+        assert folder is not None
+        try:
+            files[name] = conf.read(folder / name)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            unreadable[name] = error.strerror or str(error)
+    return Site(
+        variables,
+        settings,
+        refused,
+        folder,
+        files,
+        unreadable,
+        before_start,
+        machine,
+    )
+
+
+def _usual(data: Path, run: str) -> Path | None:
+    """That of scripts/run, or the system's."""
+    tried = [Path(run) / "etc"] if run else []
+    tried += [data / "asterisk" / "etc", Path("/etc/asterisk")]
+    found = (path for path in tried if os.path.isdir(path))
+    return next(found, None)
