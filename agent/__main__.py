@@ -83,7 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     from agent.doctor import command as doctor
     from agent.doctor import config
+    from agent.explain import command as explain
 
+    explain.add_arguments(
+        verbs.add_parser("explain", help="why a call was silent, slow, or over")
+    )
     doctor.add_arguments(
         verbs.add_parser("doctor", help="what is wrong with this installation?")
     )
@@ -113,6 +117,8 @@ def _run(arguments: argparse.Namespace) -> int:
             return asyncio.run(evals.run(arguments))
         case "bench":
             return _bench(arguments)
+        case "explain":
+            return asyncio.run(_explain(arguments))
         case "doctor":
             from agent.doctor import command as doctor
 
@@ -158,7 +164,9 @@ def _serve() -> int:
     except SettingsError as error:
         print(f"offhook: {error}", file=sys.stderr)
         return 2
-    logs.set_up(settings.log_level, as_json=settings.log_json)
+    logs.set_up(
+        settings.log_level, as_json=settings.log_json, with_words=settings.log_words
+    )
     try:
         find_models(settings)
     except ModelError as error:
@@ -313,6 +321,22 @@ async def _knowledge(arguments: argparse.Namespace) -> int:
         print(f"offhook knowledge: {error}", file=sys.stderr)
         return 2 if isinstance(error, SettingsError) else 1
     return 0
+
+
+async def _explain(arguments: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
+    from agent import environment
+    from agent.explain import command
+    from agent.explain.sources import AgentConfig
+
+    try:
+        agent, database_url = environment.explain()
+    except environment.SettingsError as error:
+        print(f"offhook explain: {error}", file=sys.stderr)
+        return 2
+    now = datetime.now(UTC)
+    return await command.run(arguments, AgentConfig(*agent), database_url, now)
 
 
 async def _customers(arguments: argparse.Namespace) -> int:

@@ -119,6 +119,17 @@ def upload(environment: Mapping[str, str] = os.environ) -> UploadSettings:
     )
 
 
+def explain(
+    environment: Mapping[str, str] = os.environ,
+) -> tuple[tuple[str, str], str]:
+    """Where the agent is, with a key of its API, and the database's URL."""
+    values = Values(environment)
+    data = values.path("OFFHOOK_DATA", Path("var"))
+    port = values.whole("OFFHOOK_PORT", 7860, 1, 65535)
+    agent = f"http://127.0.0.1:{port}", values.text("OFFHOOK_TOKEN", "")
+    return agent, database_url(values, data)
+
+
 def work(environment: Mapping[str, str] = os.environ) -> WorkSettings:
     values = Values(environment)
     return work_settings(values, values.path("OFFHOOK_DATA", Path("var")))
@@ -128,6 +139,10 @@ def log_level(values: Values) -> str:
     return values.one_of(
         "OFFHOOK_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")
     )
+
+
+def log_words(values: Values) -> bool:
+    return values.one_of("OFFHOOK_LOG_WORDS", "no", ("yes", "no")) == "yes"
 
 
 def log_json(values: Values) -> bool:

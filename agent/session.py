@@ -59,7 +59,8 @@ from agent.media.mouth import Mouth
 from agent.media.noise import MakeFilter
 from agent.media.transport import AgentAudio
 from agent.media.vad import Vad
-from agent.observe import metrics
+from agent.observe import logs, metrics
+from agent.observe.media import Media
 from agent.telephony.recording import Recorder
 from agent.wire.audio import codec
 from agent.wire.errors import WireError
@@ -319,10 +320,12 @@ class Session:
         await self._privacy.resume()
 
     def hold(self) -> None:
+        logger.info("[WS] on hold")
         if self._talker is not None:
             self._talker.hold()
 
     def resume(self) -> None:
+        logger.info("[WS] the hold is over")
         if self._talker is not None:
             self._talker.resume()
 
@@ -341,7 +344,7 @@ class Session:
         try:
             introduction = await introduce(self._socket)
         except NoStartError as error:
-            logger.warning("no call came of this socket: {}", error)
+            logger.warning("[WS] no call came of this socket: {}", error)
             self.end(EndReason.NO_MEDIA_START, str(error))
             return
         start = introduction.start
@@ -366,7 +369,7 @@ class Session:
         try:
             await self._talk(introduction)
         except WireError as error:
-            logger.error("cannot speak with this Asterisk: {}", error)
+            logger.error("[WS] cannot speak with this Asterisk: {}", error)
             self.end(EndReason.UNSUPPORTED_FORMAT, str(error))
 
     async def _talk(self, introduction: Introduction) -> None:
@@ -399,6 +402,20 @@ class Session:
                 await asyncio.wait([talking], timeout=CLOSE_DEADLINE)
                 talking.cancel()
         finally:
+            packet = 1000 / (start.ptime or 20)
+            media = Media(
+                ear.frames,
+                ear.seconds,
+                ear.loud,
+                ear.voiced,
+                round(mouth.written * packet),
+                mouth.written,
+                mouth.heard,
+                mouth.xoff,
+                mouth.flushes,
+                link.garbage,
+            )
+            logger.info("[WS] {}", media)
             ear.close()
 
     async def _listen(self, link: Link) -> None:
@@ -430,6 +447,7 @@ class Session:
             ear.gate.stop = seconds
 
         stopwatch = Stopwatch()
+        mouth.on_sound = stopwatch.heard
         hearing = Hearing(
             ai,
             parts.providers.recognisers(ai),
@@ -516,7 +534,10 @@ class Session:
     # What is written down.
 
     def on_turn(self, turn: Turn) -> None:
-        logger.info("[{}] {}", turn.speaker.upper(), turn.text)
+        seconds = (turn.ended_at - turn.started_at).total_seconds()
+        said = f"{len(turn.text.split())} words, {seconds:.1f} s"
+        logger.info("[{}] {}", turn.speaker.upper(), said)
+        logger.log(logs.words(), "[{}] {}", turn.speaker.upper(), turn.text)
         self._turns.append(turn)
         self._note(TurnTaken(self.call.id, turn))
         self._keep_variables()
@@ -526,13 +547,10 @@ class Session:
         self._keep_variables()
 
     def on_trouble(self, trouble: Trouble) -> None:
-        logger.error(
-            "[{}] {} {}: {}",
-            trouble.stage.upper(),
-            trouble.provider,
-            trouble.cause,
-            trouble.detail,
-        )
+        stage, detail = trouble.stage.upper(), trouble.detail
+        logger.error("[{}] {} {}", stage, trouble.provider, trouble.cause)
+        # It may quote what was said, or a provider that does.
+        logger.log(logs.words(), "[{}] {}", stage, detail)
         metrics.provider_errors.labels(
             trouble.stage, trouble.provider, trouble.cause
         ).inc()

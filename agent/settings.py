@@ -30,6 +30,7 @@ from agent.environment import (
     database_url,
     log_json,
     log_level,
+    log_words,
     models,
     recordings,
     work_settings,
@@ -79,6 +80,8 @@ class Settings:
     drain_seconds: float
     log_level: str
     log_json: bool
+    log_words: bool
+    """What is said is logged, not only that something is."""
     gate: GateConfig
     turns: TurnsConfig
     noise: NoiseServiceConfig
@@ -154,6 +157,7 @@ def read_settings(
         drain_seconds=values.number("OFFHOOK_DRAIN_SECONDS", 30, 0, 86400),
         log_level=log_level(values),
         log_json=log_json(values),
+        log_words=log_words(values),
         gate=GateConfig(
             voiced=values.number("OFFHOOK_VAD_VOICED", 0.5, 0.05, 0.99),
             floor=values.number("OFFHOOK_VAD_FLOOR_DBFS", -55, -100, 0),

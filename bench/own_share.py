@@ -74,6 +74,8 @@ class Answer:
     """Our first loud message."""
     heard: float
     """It was played: Asterisk does so every 20 ms."""
+    late: float = 0.0
+    """Seconds by which a packet of this turn was late, at worst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ class Caller:
         end = (last_loud(question) + 1) * FRAME
         frames = (question[at : at + FRAME] for at in range(0, end, FRAME))
         self._question = [frame.ljust(FRAME, ulaw.SILENCE) for frame in frames]
+        self._late = 0.0
         self._due = self._sent = 0.0
         """When the latest packet was due, and when it went out."""
         self._arrived = self._heard = self._last_loud = 0.0
@@ -176,6 +179,7 @@ class Caller:
             await self._socket.close()
 
     async def _turn(self) -> None:
+        self._late = 0.0
         for frame in self._question:
             await self._tick(frame)
         ended = self._sent
@@ -183,7 +187,7 @@ class Caller:
         while not self._heard and self._due < ended + ANSWER_WITHIN:
             await self._tick()
         if self._heard:
-            self.answers.append(Answer(ended, self._arrived, self._heard))
+            self.answers.append(Answer(ended, self._arrived, self._heard, self._late))
         else:
             self.answers.append(None)
         while self._due < self._last_loud + 0.5:
@@ -198,6 +202,7 @@ class Caller:
         self._due += TICK
         await asyncio.sleep(max(0.0, self._due - time.monotonic()))
         self._sent = time.monotonic()
+        self._late = max(self._late, self._sent - self._due)
         if self.answers:
             self.latest = max(self.latest, self._sent - self._due)
         await self._socket.send(frame)

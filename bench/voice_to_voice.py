@@ -1,5 +1,6 @@
 """How long a caller waits for an answer, measured at his ear: from the last loud RTP
-packet that he sends to the first loud one that he gets, through a real Asterisk.
+packet that he sends to the first loud one that he gets, through a real Asterisk. And
+whether the record of the call says the same (`heard`).
 
     .venv/bin/python -m bench.voice_to_voice [--questions 20]
 
@@ -15,8 +16,9 @@ import os
 import socket
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ from agent.phone.recording import Recording, Talk, between
 from agent.phone.sip import SipConfig, SipPhone
 from bench.capacity import RESULTS, keep
 from bench.own_share import spread
+from bench.reported import ALLOWED_MS, pair
 from bench.speech_corpus import Kind, Sound, corpus, last_loud
 from tests.interop.asterisk import ROOT, TRUNK, Asterisk, free_port
 from tests.interop.offhook import Offhook
@@ -61,6 +64,8 @@ class Exchange:
     he had ended."""
     cut_off: bool
     answer: Talk | None
+    reported: float | None = None
+    """The same seconds, as the call's record has them."""
 
 
 def exchange(
@@ -92,8 +97,10 @@ async def ask(line: Line, sound: Sound) -> Exchange:
 
 async def converse(
     phone: SipPhone, uri: str, questions: Sequence[Sound]
-) -> tuple[list[Exchange], Recording]:
+) -> tuple[list[Exchange], Recording, float]:
+    """And when the call was answered, in seconds since 1970."""
     async with await phone.dial(uri) as line:
+        answered_at = time.time() - line.now
         await line.hear_sound(within=30)
         await line.hear_silence(PATIENCE, within=LONGEST_ANSWER)
         asked = []
@@ -102,7 +109,22 @@ async def converse(
                 asked.append(await ask(line, question))
         except CallOver as over:
             print(over)
-        return asked, line.recording()
+        return asked, line.recording(), answered_at
+
+
+def compared(
+    asked: Sequence[Exchange], record: Mapping[str, Any], answered_at: float
+) -> list[Exchange]:
+    """With what the record says of the turns in which they were heard."""
+    told = []
+    for one in asked:
+        if one.seconds is None:
+            told.append(one)
+            continue
+        at = answered_at + one.ended + one.seconds
+        found = pair("", record, at, one.seconds).reported_ms
+        told.append(replace(one, reported=None if found is None else found / 1000))
+    return told
 
 
 async def measure(
@@ -127,7 +149,13 @@ async def measure(
         try:
             await asyncio.to_thread(offhook.up)
             phone = SipPhone(SipConfig(sipp=sipp, local_address=TRUNK))
-            return await converse(phone, asterisk.uri(), questions)
+            asked, recording, answered_at = await converse(
+                phone, asterisk.uri(), questions
+            )
+            await asyncio.sleep(2)  # the last turn is being written down
+            newest = offhook.get("/calls?limit=1")["calls"][0]["id"]
+            record = offhook.get(f"/calls/{newest}")
+            return compared(asked, record, answered_at), recording
         finally:
             await asyncio.to_thread(offhook.down)
             asterisk.down()
@@ -147,11 +175,19 @@ def transcribed(asked: Sequence[Exchange], recording: Recording) -> list[str]:
 
 def summary(asked: Sequence[Exchange]) -> dict[str, Any]:
     waited = [1000 * one.seconds for one in asked if one.seconds is not None]
+    off = [
+        round(1000 * (one.reported - one.seconds), 1)
+        for one in asked
+        if one.seconds is not None and one.reported is not None
+    ]
     return {
         "questions": len(asked),
         "cut_offs": sum(one.cut_off for one in asked),
         "unanswered": sum(one.answer is None for one in asked),
         "voice_to_voice_ms": spread(waited),
+        "reported": len(off),
+        "reported_off_ms": sorted(off),
+        "reported_within_20_ms": sum(abs(one) <= ALLOWED_MS for one in off),
     }
 
 

@@ -112,7 +112,7 @@ async def test_greets_answers_and_hangs_up(agent, asterisk, dialect):
     assert agent.records.calls[0].dialect == dialect
     assert scene.seconds_heard == pytest.approx(0.3 + 1.0, abs=0.05)
     latency = agent.records.turns[2].latency
-    assert set(latency) == {"silence", "stt", "llm", "tts", "reply"}
+    assert set(latency) == {"silence", "stt", "llm", "tts", "reply", "heard"}
 
 
 async def test_model_is_told_who_it_is_and_what_was_said(agent, asterisk):

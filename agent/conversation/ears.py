@@ -42,6 +42,10 @@ class Ear(Protocol):
     def silence(self) -> float:
         """Seconds since the caller was last heard."""
 
+    @property
+    def voice_ended(self) -> float:
+        """When the last of his voice came, on the monotonic clock."""
+
     def speech(self) -> bytes:
         """His utterance so far."""
 

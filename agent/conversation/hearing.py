@@ -8,6 +8,7 @@ and say them after all if it was a cough or "mm-hm".
 
 import asyncio
 import contextvars
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,7 @@ from pipecat.utils.time import time_now_iso8601
 
 from agent.calls.ai import AI
 from agent.calls.heard import Heard
+from agent.observe.logs import words
 
 from . import turns
 from .ears import CALLER, Ear, Ears
@@ -69,7 +71,11 @@ class _Utterance:
     said: Transcript | None = None
     over: bool = False
     silence: float = 0.0
-    """Seconds of it that proved the end."""
+    """Seconds of it that proved the end, by the gate."""
+    voice_ended: float = 0.0
+    """When its last sound came, on the monotonic clock."""
+    proved: float = 0.0
+    """When we were sure that it was the last."""
 
 
 class Hearing(Ears):
@@ -182,6 +188,7 @@ class Hearing(Ears):
     def _stop(self, utterance: _Utterance, ear: Ear) -> None:
         self._utterance = None
         utterance.over, utterance.silence = True, ear.silence
+        utterance.voice_ended, utterance.proved = ear.voice_ended, time.monotonic()
         self._undecided += utterance.contested
         if utterance.reading is None and not utterance.passed:
             # Cut off in mid-speech, for its length.
@@ -237,7 +244,7 @@ class Hearing(Ears):
             if self._utterance in (None, utterance):
                 self._manners.go_on()
             if claim is Claim.ACKNOWLEDGEMENT:
-                logger.info("[STT] while we speak: {}", text)
+                logger.log(words(), "[STT] while we speak: {}", text)
                 self.tell(UserBackchannelFrame(text, CALLER, time_now_iso8601()))
 
     def _expect_end(self, text: str, finished: float | None) -> None:
@@ -261,7 +268,11 @@ class Hearing(Ears):
                 continue
             self._standing.worked(recogniser.name)
             self._stopwatch.transcribed(transcript.seconds)
-            logger.info("[STT] {:.2f} s: {}", transcript.seconds, transcript.text)
+            said = transcript.text
+            logger.info(
+                "[STT] {:.2f} s: {} words", transcript.seconds, len(said.split())
+            )
+            logger.log(words(), "[STT] {}", said)
             if self.dictating is None:
                 return transcript
             return replace(transcript, text=group_digits(transcript.text))
@@ -271,7 +282,7 @@ class Hearing(Ears):
     # News for the pipeline, in order.
 
     def _tell_end(self, utterance: _Utterance) -> None:
-        self._stopwatch.caller_stopped(utterance.silence)
+        self._stopwatch.caller_stopped(utterance.voice_ended, utterance.proved)
         self.tell(VADUserStoppedSpeakingFrame(stop_secs=utterance.silence))
         if utterance.said is not None:
             self.tell_text(utterance.said.text)

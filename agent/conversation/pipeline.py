@@ -335,6 +335,7 @@ class Conversation:
         self, _: object, __: object, message: UserTurnStoppedMessage
     ) -> None:
         if not message.content:
+            self._stopwatch.nothing_said()
             self._watch.answer_over(self._now())
             self._stir()
             return

@@ -8,6 +8,7 @@ clock instead of by what was heard, and neither connects again nor has a deadlin
 
 import asyncio
 import base64
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
@@ -94,6 +95,9 @@ class Mouth(Protocol):
     def pause(self) -> None: ...
     def resume(self) -> None: ...
 
+    on_sound: Callable[[float], None]
+    """Told when the caller begins to hear us, on the monotonic clock."""
+
 
 class Resampler(Protocol):
     """media/audio.py's."""
@@ -126,7 +130,6 @@ class _Utterance:
     complete: bool = False
     broken: bool = False
     """The server was lost in the middle of it."""
-    latency: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,7 @@ class Realtime:
         self._up = sound.resampler(PCM_RATE)
         self._down = sound.resampler(mouth.rate)
         self._stopwatch = Stopwatch()
+        mouth.on_sound = self._stopwatch.heard
         self._caller = bytearray()
         """Of the caller's sound, what the server has not yet got; as it wants it."""
         self._bytes_per_second = sound.codec.rate if self._g711 else 2 * PCM_RATE
@@ -526,7 +530,8 @@ class Realtime:
         began, _ = self._speech.get(item, (now, now))
         self._speech[item] = began, max(began, now - timedelta(seconds=silence))
         self._caller_speaks = False
-        self._stopwatch.caller_stopped(silence)
+        proved = time.monotonic()
+        self._stopwatch.caller_stopped(proved - silence, proved)
         self._stopwatch.asked()
         if self._asked is None:
             self._asked = {}
@@ -617,7 +622,6 @@ class Realtime:
             response.sounded = True
             self._stopwatch.first_token()
             self._stopwatch.replied()
-            utterance.latency = self._stopwatch.take()
             utterance.start = self._mouth.position
         pcm = (
             self._sound.decode(sound)
@@ -765,6 +769,7 @@ class Realtime:
         written = utterance.text.strip()
         if utterance.received and text.strip():
             self._history.append(("assistant", text.strip()))
+            latency = self._stopwatch.take()
             self._on_turn(
                 Turn(
                     Speaker.AGENT,
@@ -772,7 +777,7 @@ class Realtime:
                     utterance.began,
                     datetime.now(UTC),
                     interrupted,
-                    utterance.latency,
+                    latency,
                     "" if written == text.strip() else written,
                 )
             )

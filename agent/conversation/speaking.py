@@ -26,6 +26,8 @@ from pipecat.utils.text.base_text_aggregator import (
     TextType,
 )
 
+from agent.observe.logs import words
+
 from .clauses import Clauses
 from .errors import Cause, ProviderError
 from .phrases import Phrases
@@ -111,7 +113,8 @@ class Speaking(TTSService):
                     first = False
                     seconds = time.monotonic() - asked
                     self._stopwatch.first_audio(seconds)
-                    logger.info("[TTS] {:.2f} s: {}", seconds, text)
+                    logger.info("[TTS] {:.2f} s: {} words", seconds, len(text.split()))
+                    logger.log(words(), "[TTS] {}", text)
                 yield TTSAudioRawFrame(pcm, rate, 1, context_id=context_id)
 
     async def _for_the_ear(self, text: str, _: str) -> str:
@@ -140,7 +143,8 @@ class Speaking(TTSService):
             self._standing.worked(voice.name)
             self._phrases.remember(voice.name, text, bytes(made))
             return
-        logger.error("[TTS] no voice says {!r}", text)
+        logger.error("[TTS] no voice says {} words", len(text.split()))
+        logger.log(words(), "[TTS] unsaid: {}", text)
         self._on_mute()
 
     async def _made(self, voice: Voice, text: str) -> AsyncGenerator[bytes, None]:

@@ -1,6 +1,8 @@
-"""Where the time between the caller's last word and our first one goes.
+"""Where the time between the caller's last sound and our first one goes.
 
-Told by the processors as a reply is made; read when the reply has been heard.
+Told by the processors as a reply is made; read when the reply has been heard. `heard`
+is what the caller waited: until Asterisk played our first loud frame to him. `reply`
+ends when it left us; the other parts say where the time went.
 """
 
 import time
@@ -14,28 +16,47 @@ class Stopwatch:
     """One call's. Times are of the monotonic clock; what did not happen is None."""
 
     _stopped: float | None = None
-    """When the caller fell silent: before the silence that proved it."""
+    """When the caller fell silent, and has heard no answer yet."""
+    _replied: bool = False
+    """Our answer to that has left."""
     _decoding: float | None = None
-    """Seconds of the last utterance's."""
+    """Seconds of the last utterance's, if it is not over yet."""
+    _undecoded: bool = False
+    """It is over, and not decoded yet."""
     _turn_over: float | None = None
     _first_token: float | None = None
     _parts: dict[str, float] = field(default_factory=dict)
+    _before: dict[str, float] = field(default_factory=dict)
+    """Of the reply before, as long as nobody has taken them."""
 
-    def caller_stopped(self, silence: float) -> None:
-        self._stopped = time.monotonic() - silence
+    def caller_stopped(self, ended: float, proved: float) -> None:
+        """When his last sound came, and when we were sure that it was the last."""
+        self._before = self._parts
+        self._stopped, self._replied = ended, False
         self._turn_over = self._first_token = None
-        self._parts = {"silence": silence}
+        self._parts = {"silence": proved - ended}
+        metrics.turn_silence_seconds.observe(proved - ended)
+        self._undecoded = self._decoding is None
         if self._decoding is not None:
-            self._parts["stt"] = self._decoding
+            self._parts["stt"], self._decoding = self._decoding, None
+
+    def nothing_said(self) -> None:
+        """It was no words: what we say next answers nobody."""
+        self._stopped = None
+        self._parts = {}
 
     def transcribed(self, seconds: float) -> None:
         """Often before it is known that he has stopped."""
-        self._decoding = self._parts["stt"] = seconds
+        if self._undecoded:
+            self._parts["stt"], self._undecoded = seconds, False
+        else:
+            self._decoding = seconds
         metrics.stt_seconds.observe(seconds)
 
     def asked(self) -> None:
         """The model was asked for an answer."""
         self._turn_over = time.monotonic()
+        self._undecoded = False
 
     def first_token(self) -> None:
         if self._first_token is None and self._turn_over is not None:
@@ -50,12 +71,26 @@ class Stopwatch:
 
     def replied(self) -> None:
         """Our first sound has left."""
-        if self._stopped is not None:
+        if self._waiting and self._stopped is not None:
+            self._replied = True
             self._parts["reply"] = time.monotonic() - self._stopped
             metrics.reply_seconds.observe(self._parts["reply"])
+
+    def heard(self, at: float) -> None:
+        """The caller began to hear us."""
+        if self._stopped is not None and self._replied:
+            self._parts[metrics.HEARD] = at - self._stopped
             self._stopped = None
 
     def take(self) -> dict[str, float]:
         """The parts of the reply that is over, in seconds."""
-        parts, self._parts = self._parts, {}
+        if self._waiting:  # he has spoken again: it is the reply before that is over
+            parts, self._before = self._before, {}
+        else:
+            parts, self._parts = self._parts, {}
+            self._stopped = None
         return {name: round(seconds, 3) for name, seconds in parts.items()}
+
+    @property
+    def _waiting(self) -> bool:
+        return self._stopped is not None and not self._replied

@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
+from agent.observe import metrics
+
 from .seams import Transcript
 
 RATE = 16000
@@ -68,12 +70,14 @@ class Whisper:
         """`language` is BCP-47, or "auto" to have it recognised."""
         loop = asyncio.get_running_loop()
         self.waiting += 1
+        metrics.stt_waiting.inc()
         try:
             return await loop.run_in_executor(
                 self._threads, self.decode, pcm, rate, language
             )
         finally:
             self.waiting -= 1
+            metrics.stt_waiting.dec()
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -8,8 +8,9 @@ from agent.calls.heard import Heard
 from agent.wire.audio import Codec
 
 from . import vad
-from .audio import DECODE, Resampler
-from .gate import Gate, GateConfig
+from .audio import DECODE, Resampler, rms
+from .gate import WINDOW_SECONDS, Gate, GateConfig
+from .loudness import Loudness
 from .noise import MakeFilter
 
 PRE_ROLL = 0.4
@@ -41,6 +42,10 @@ class Ear:
         self.heard_at = -math.inf
         """When the last frame came."""
         self._filled_until = -math.inf
+        self._loudness = Loudness()
+        self.frames = 0
+        self.seconds = self.loud = self.voiced = 0.0
+        """Of all that came; of it louder than the floor; of that a voice."""
         self.on_heard: Callable[[Heard], None] = lambda what: None
         self._speech = bytearray()
         self._pre_roll = 2 * int(PRE_ROLL * codec.rate)
@@ -49,7 +54,12 @@ class Ear:
         self.heard_at = self._clock()
         if self.on_audio is not None:
             self.on_audio(payload)
-        self._take(self._decode(payload))
+        pcm = self._decode(payload)
+        seconds = len(pcm) / 2 / self.rate
+        self.frames += 1
+        self.seconds += seconds
+        self._loudness.frame(rms(pcm), seconds, self.heard_at)
+        self._take(pcm)
 
     def _take(self, pcm: bytes) -> None:
         self._speech += pcm
@@ -64,6 +74,12 @@ class Ear:
     def silence(self) -> float:
         """Seconds since the caller was last heard."""
         return self.gate.silence
+
+    @property
+    def voice_ended(self) -> float:
+        """When the last of the caller's voice came, by the clock."""
+        now = self._clock()
+        return self._loudness.ended(now - self.gate.silence, now)
 
     def fill(self) -> None:
         """Silence for the time in which no frame came: a phone that suppresses silence
@@ -86,6 +102,10 @@ class Ear:
         self._listener.hear(self._narrow.resample(pcm, self.rate))
 
     def _on_window(self, probability: float, loudness: float) -> None:
+        if loudness >= self.gate.config.floor:
+            self.loud += WINDOW_SECONDS
+            if probability >= self.gate.config.voiced:
+                self.voiced += WINDOW_SECONDS
         heard = self.gate.window(probability, loudness)
         if heard is None:
             return

@@ -82,7 +82,8 @@ class Link:
         self._ear = ear
         self._mouth = mouth
         self._on_digit = on_digit
-        self._errors = 0
+        self.garbage = 0
+        """Messages that made no sense."""
 
     async def run(self) -> None:
         """Returns when the other side has gone."""
@@ -113,7 +114,7 @@ class Link:
                 logger.info("[DTMF] a key")  # which one may be a card number
                 self._on_digit(digit)
             case events.Xoff():
-                logger.warning("Asterisk's queue is nearly full (XOFF)")
+                logger.warning("[WS] Asterisk's queue is nearly full (XOFF)")
                 self._mouth.hold()
             case events.Xon():
                 self._mouth.release()
@@ -122,15 +123,15 @@ class Link:
             case events.Stopped():
                 return True
             case events.Refused(text):
-                logger.warning("Asterisk refused a command: {}", text)
+                logger.warning("[WS] Asterisk refused a command: {}", text)
             case events.Unrecognised(name):
-                logger.warning("unknown event {!r}, ignored", name)
+                logger.warning("[WS] unknown event {!r}, ignored", name)
             case _:
                 pass
         return False
 
     def _complain(self, error: WireError) -> None:
         metrics.wire_errors.labels("garbage").inc()
-        self._errors += 1
-        if self._errors.bit_count() == 1:  # the 1st, 2nd, 4th, 8th ...
-            logger.warning("garbage no. {} on the wire: {}", self._errors, error)
+        self.garbage += 1
+        if self.garbage.bit_count() == 1:  # the 1st, 2nd, 4th, 8th ...
+            logger.warning("[WS] garbage no. {} on the wire: {}", self.garbage, error)

@@ -26,7 +26,8 @@ from agent.wire.audio import Codec
 from agent.wire.dialect import Dialect
 from agent.wire.playout import Playout
 
-from .audio import ENCODE
+from .audio import DECODE, ENCODE, rms
+from .loudness import LOUD
 
 AHEAD = 0.3
 CHUNK = 0.2
@@ -54,6 +55,7 @@ class Mouth:
         self._dialect = dialect
         self._codec = codec
         self._encode = ENCODE[codec.name]
+        self._decode = DECODE[codec.name]
         self._frame = codec.frame_bytes(ptime)
         self._bytes_per_second: int = codec.rate * codec.bytes_per_sample
         self._chunk = max(1, int(CHUNK * 1000) // ptime) * self._frame
@@ -76,6 +78,16 @@ class Mouth:
         self._mark_names = count(1)
         self._marked_until = 0.0
         self._mark_due = False
+        self.on_sound: Callable[[float], None] = lambda at: None
+        """Told when, by the clock, the caller began to hear us: the first loud frame
+        after all was silent, as Asterisk plays it."""
+        self._quiet = True
+        """Nothing loud was sent since all was silent."""
+        self._sound_mark = ""
+        """It stands in Asterisk's queue in front of the first loud frame."""
+        self.written = 0.0
+        """Seconds given to Asterisk, silence apart."""
+        self.flushes = self.xoff = 0
         self._paused = False
         self._kept = False
         self._asked = False
@@ -104,6 +116,8 @@ class Mouth:
         return self.position - self.heard
 
     def say(self, pcm: bytes) -> None:
+        if self.unheard <= 0:
+            self._quiet = True
         self._pending += self._encode(pcm)
         self._wake.set()
 
@@ -161,6 +175,8 @@ class Mouth:
         position = self._marks.pop(mark, None)
         if position is None:
             return
+        if mark == self._sound_mark:
+            self.on_sound(self._clock())
         self._playout.corrected(self._sent - position, now=self._clock())
         if position == self._sent and not self._pending:
             # All is heard: the moment to ask whether Asterisk thinks so, too.
@@ -186,6 +202,7 @@ class Mouth:
 
     def hold(self) -> None:
         metrics.xoffs.inc()
+        self.xoff += 1
         self._playout.hold()
 
     def release(self) -> None:
@@ -237,19 +254,47 @@ class Mouth:
 
     async def _write_chunk(self) -> None:
         size = min(self._chunk, len(self._pending) // self._frame * self._frame)
+        messages: list[bytes | str] = []
+        if self._quiet and (silent := self._silent_bytes(size)) < size:
+            # The mark is told in the moment in which what follows it is played.
+            if silent:
+                size = silent
+            else:
+                messages += self._mark_sound()
         chunk = bytes(self._pending[:size])
         del self._pending[:size]
         seconds = size / self._bytes_per_second
+        self.written += seconds
         self._asked = False
         self._sent += seconds
         self._playout.sent(seconds, now=self._clock())
         self._remember(chunk)
-        for message in self._dialect.audio(chunk):
+        messages += self._dialect.audio(chunk)
+        for message in messages:
             await self._send(message)
             if self._commands:
                 return  # a flush: the rest of this chunk is not wanted any more
         if self._sent - self._marked_until >= MARK_EVERY:
             await self._mark()
+
+    def _silent_bytes(self, size: int) -> int:
+        """How much of so many bytes that wait there is before the first loud frame."""
+        for at in range(0, size, self._frame):
+            if rms(self._decode(bytes(self._pending[at : at + self._frame]))) > LOUD:
+                return at
+        return size
+
+    def _mark_sound(self) -> list[str]:
+        self._quiet = False
+        name = f"m{next(self._mark_names)}"
+        text = self._dialect.command(commands.Mark(name))
+        if text is None:
+            now = self._clock()
+            self.on_sound(now + self._playout.unheard(now=now))
+            return []
+        self._marks[name] = self._sent
+        self._sound_mark = name
+        return [text]
 
     async def _write_silence(self) -> None:
         now = self._clock()
@@ -304,6 +349,7 @@ class Mouth:
 
     def _forget_sent(self, heard: float) -> None:
         self._asked = False
+        self._quiet = self._quiet or self._sound_mark in self._marks
         self._playout.flushed(now=self._clock())
         self._sent = self._marked_until = heard
         self._recent.clear()
@@ -312,6 +358,7 @@ class Mouth:
 
     def _command(self, command: commands.Command) -> None:
         """Nothing, when this dialect has no word for it."""
+        self.flushes += isinstance(command, commands.Flush)
         text = self._dialect.command(command)
         if text is not None:
             self._commands.append(text)

@@ -9,6 +9,7 @@ to a thread costs 46 us of CPU and the GIL twice (docs/performance.md).
 import asyncio
 import gc
 import math
+import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 from loguru import logger
+
+from agent.observe import metrics
 
 from .audio import rms
 
@@ -133,10 +136,12 @@ class Vad:
             )
             del listener.pending[: 2 * WINDOW]
         samples[:, CONTEXT:] /= 32768.0
+        began = time.perf_counter()
         probabilities, state = self._session.run(
             None,
             {"input": samples, "state": self._state[:, places], "sr": self._rate},
         )
+        metrics.vad_seconds.observe(time.perf_counter() - began)
         self._state[:, places] = state
         self._context[places] = samples[:, -CONTEXT:]
         power = np.einsum("ij,ij->i", samples[:, CONTEXT:], samples[:, CONTEXT:])

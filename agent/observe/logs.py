@@ -32,9 +32,21 @@ _CONTROLS = {
 
 _FRAMES_SHOWN = 6
 
+_words = "DEBUG"
 
-def set_up(level: str, *, as_json: bool, to: TextIO = sys.stderr) -> None:
-    """All logging of the process goes to `to`, the standard library's included."""
+
+def words() -> str:
+    """The level at which it is logged what people and models say."""
+    return _words
+
+
+def set_up(
+    level: str, *, as_json: bool, with_words: bool = False, to: TextIO = sys.stderr
+) -> None:
+    """All logging of the process goes to `to`, the standard library's included.
+    `with_words`: what is said is no matter of DEBUG alone."""
+    global _words
+    _words = "INFO" if with_words else "DEBUG"
     line = _json_line if as_json else _text_line
     least = logger.level(level).no
 

@@ -195,9 +195,7 @@ def knows(headers: Mapping[str, str], config: TelephonyConfig) -> bool:
     return kind.lower() == "basic" and secrets.compare_digest(given, expected)
 
 
-async def _refuse(
-    websocket: WebSocket, call_id: str, status: int, reason: str
-) -> None:
+async def _refuse(websocket: WebSocket, call_id: str, status: int, reason: str) -> None:
     metrics.calls_refused.labels(reason).inc()
     logger.warning("[WS] call {} refused with {}: {}", call_id, status, reason)
     headers = {"Retry-After": "5"} if status == 503 else {}

@@ -50,6 +50,7 @@ class Scripted:
 class FakeEar:
     rate: int = 8000
     silence: float = 0.5
+    voice_ended: float = 0.0
 
     def speech(self) -> bytes:
         return bytes(1600)

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -339,6 +340,7 @@ class FakeMouth:
     finished: int = 0
     interrupted: int = 0
     paused: bool = False
+    on_sound: Callable[[float], None] = lambda at: None
 
     def say(self, pcm: bytes) -> None:
         self.said += pcm

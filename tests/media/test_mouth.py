@@ -2,9 +2,15 @@ import asyncio
 import base64
 import json
 
+import pytest
+
+from agent.media.audio import DECODE, rms
+from agent.media.loudness import LOUD
 from agent.media.mouth import Mouth
 from agent.wire.audio import codec
 from agent.wire.dialect import Driver, Envelope
+from agent.wire.events import MarkReached
+from agent.wire.playqueue import PlayQueue
 from tests import virtual_time
 
 
@@ -289,7 +295,7 @@ def test_between_words_there_is_silence_and_no_gap():
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         # What was queued of the silence is flushed: it delays no word.
-        assert wire.commands == ["FLUSH_MEDIA"]
+        assert wire.commands == ["FLUSH_MEDIA", "MARK_MEDIA"]
         await asyncio.sleep(2)
         assert round(mouth.heard, 2) == 1.0
         assert before + 1 + 0.8 <= wire.audio <= before + 1 + 1.6
@@ -382,3 +388,110 @@ def test_an_envelope_is_paused_by_taking_back_what_was_not_heard():
         assert round(wire.loop.time(), 1) == 2.4
 
     scene(play, "envelope")
+
+
+def voice(seconds: float) -> bytes:
+    return (b"\x00\x20\x00\xe0" * 4000)[: 2 * int(8000 * seconds)].ljust(
+        2 * int(8000 * seconds), b"\x00"
+    )
+
+
+class Listener:
+    """Plays what the mouth sends, in ticks of 20 ms, and tells it of marks."""
+
+    def __init__(self, wire, mouth, *, late: float = 0.0):
+        self.queue = PlayQueue(say=self._say)
+        self.loud_at: list[float] = []
+        """Each frame that is loud."""
+        self.told: list[float] = []
+        """When the mouth said that it is heard."""
+        self._wire, self._mouth, self._late = wire, mouth, late
+        self._given = 0
+        mouth.on_sound = self.told.append
+
+    async def play(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(round(seconds / 0.02)):
+            await asyncio.sleep(0.02)
+            for _, message in self._wire.sent[self._given :]:
+                if isinstance(message, bytes):
+                    self.queue.audio(message)
+                else:
+                    self.queue.command(message)
+            self._given = len(self._wire.sent)
+            frame = self.queue.tick()
+            if frame and rms(DECODE["ulaw"](frame)) > LOUD:
+                self.loud_at.append(loop.time())
+
+    def _say(self, event) -> None:
+        if isinstance(event, MarkReached):
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._late, self._mouth.mark_reached, event.mark)
+
+
+@pytest.mark.parametrize("lead", [0.0, 0.01, 0.1, 0.2, 0.37, 1.5])
+def test_tells_when_the_first_loud_frame_is_played(lead):
+    async def play(wire, mouth):
+        listener = Listener(wire, mouth)
+        mouth.say(pcm(lead) + voice(1.0))
+        mouth.finish()
+        await listener.play(lead + 2)
+        assert listener.told == [pytest.approx(listener.loud_at[0], abs=0.001)]
+
+    scene(play)
+
+
+def test_silence_alone_is_never_told_as_heard():
+    async def play(wire, mouth):
+        listener = Listener(wire, mouth)
+        mouth.say(pcm(2))
+        mouth.finish()
+        await listener.play(3)
+        assert listener.told == []
+
+    scene(play)
+
+
+def test_each_utterance_is_told_of_once():
+    async def play(wire, mouth):
+        listener = Listener(wire, mouth)
+        for _ in range(3):
+            mouth.say(pcm(0.1) + voice(0.6))
+            mouth.finish()
+            await listener.play(2)
+        assert len(listener.told) == 3
+
+    scene(play)
+
+
+@pytest.mark.parametrize("spoken", [0.0, 0.04])
+def test_what_is_taken_back_before_it_was_heard_is_told_when_it_is(spoken):
+    async def play(wire, mouth):
+        listener = Listener(wire, mouth)
+        mouth.say(pcm(0.3) + voice(1.0))
+        mouth.finish()
+        await listener.play(0.1 + spoken)
+        mouth.keep()
+        await listener.play(1)
+        assert listener.loud_at == []
+        mouth.resume()
+        await listener.play(2)
+        assert listener.told == [pytest.approx(listener.loud_at[0], abs=0.001)]
+
+    scene(play)
+
+
+def test_what_is_interrupted_before_it_was_heard_is_never_told():
+    async def play(wire, mouth):
+        listener = Listener(wire, mouth)
+        mouth.say(pcm(0.3) + voice(1.0))
+        await listener.play(0.1)
+        mouth.interrupt()
+        await listener.play(1)
+        assert listener.told == []
+        mouth.say(voice(0.5))
+        mouth.finish()
+        await listener.play(1)
+        assert listener.told == [pytest.approx(listener.loud_at[0], abs=0.001)]
+
+    scene(play)

@@ -32,6 +32,7 @@ from agent.conversation.policy import (
     price,
 )
 from agent.observe import metrics
+from agent.observe.logs import words
 
 from . import http as http_tools
 from .tool import Tool, ToolError, fitted
@@ -110,7 +111,9 @@ class Offer:
                 refused=told.outcome is Outcome.REFUSED,
             )
             metrics.tool_uses.labels(name if tool else "unknown", told.outcome).inc()
-            logger.info("[TOOL] {} {:.0f} ms: {}", name, use.milliseconds, use.result)
+            outcome = told.outcome.value
+            logger.info("[TOOL] {} {:.0f} ms: {}", name, use.milliseconds, outcome)
+            logger.log(words(), "[TOOL] {}: {}", name, use.result)
             self._on_use(use)
         return told
 

@@ -1,0 +1,5 @@
+"""`offhook explain CALL`: what was wrong with a call, in one sentence, without a model.
+
+`explain` is pure: a record and what the logs say go in, a Verdict comes out. Its rules
+are a table in rules.py.
+"""
