@@ -10,6 +10,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from agent.local.process import free_port
+
 from .asterisk import ROOT
 
 
@@ -19,6 +21,7 @@ class Offhook:
         self.log = folder / "agent.log"
         self._settings = {
             "OFFHOOK_PORT": str(port),
+            "OFFHOOK_WORK_PORT": str(free_port()),
             "OFFHOOK_DATA": str(folder),
             "OFFHOOK_MEDIA_PASSWORD": password,
             **settings,

@@ -12,7 +12,9 @@ from agent.calls.call import EndReason
 from agent.phone.line import Side
 from agent.phone.recording import talks
 from agent.session import LiveCalls
+from agent.storage.directory import Directory
 from agent.web.audiosocket import AudioSocketConfig, listen
+from agent.web.telephony_ws import Unlimited
 
 from .asterisk import Asterisk, eventually, free_port
 from .test_agent import QUESTION
@@ -56,8 +58,10 @@ def live() -> LiveCalls:
 @pytest.fixture
 async def talking(agent, port, live) -> AsyncIterator[None]:
     """The agent of tests/fakes, listening for AudioSocket."""
-    ais = AIs("desk", {"desk": agent.ai})
-    server = await listen(AudioSocketConfig(port=port), ais, live, agent.parts)
+    directory = Directory(AIs("desk", {"desk": agent.ai}))
+    server = await listen(
+        AudioSocketConfig(port=port), directory, live, agent.parts, Unlimited()
+    )
     yield
     server.close()
     await live.drain(5)
