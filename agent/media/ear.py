@@ -42,7 +42,7 @@ class Ear:
         self.heard_at = -math.inf
         """When the last frame came."""
         self._filled_until = -math.inf
-        self._loudness = Loudness()
+        self._loudness = Loudness(lambda payload: rms(self._decode(payload)))
         self.frames = 0
         self.seconds = self.loud = self.voiced = 0.0
         """Of all that came; of it louder than the floor; of that a voice."""
@@ -58,7 +58,7 @@ class Ear:
         seconds = len(pcm) / 2 / self.rate
         self.frames += 1
         self.seconds += seconds
-        self._loudness.frame(rms(pcm), seconds, self.heard_at)
+        self._loudness.frame(payload, seconds, self.heard_at)
         self._take(pcm)
 
     def _take(self, pcm: bytes) -> None:

@@ -10,6 +10,7 @@ there at least its own length before the next one.
 
 import math
 from collections import deque
+from collections.abc import Callable
 from statistics import median
 
 LOUD = 200
@@ -27,23 +28,28 @@ _KEPT = 200
 class Loudness:
     """Of one caller's frames. Times are of one clock, passed in."""
 
-    def __init__(self) -> None:
-        self._frames: deque[tuple[float, float, int]] = deque(maxlen=_KEPT)
-        """When it came, its seconds, and its root mean square."""
+    def __init__(self, level: Callable[[bytes], int]) -> None:
+        """`level`: the root mean square of a frame. It is asked of the few around the
+        end of a voice, and not of every frame of every call."""
+        self._level = level
+        self._frames: deque[tuple[float, float, bytes]] = deque(maxlen=_KEPT)
+        """When it came, its seconds, and the frame."""
 
-    def frame(self, level: int, seconds: float, at: float) -> None:
-        self._frames.append((at, seconds, level))
+    def frame(self, sound: bytes, seconds: float, at: float) -> None:
+        self._frames.append((at, seconds, sound))
 
     def ended(self, voiced_until: float, now: float) -> float:
         """When the last loud frame came of the voice that the detector heard until
         then; its own time, if none was louder than the line."""
-        noise = [level for at, _, level in self._frames if at > now - _NOISE]
+        noise = [
+            self._level(sound) for at, _, sound in self._frames if at > now - _NOISE
+        ]
         loud = max(LOUD, ABOVE_NOISE * median(noise)) if noise else LOUD
         there, following = math.inf, 0.0
-        for at, seconds, level in reversed(self._frames):
+        for at, seconds, sound in reversed(self._frames):
             there, following = min(at, there - following), seconds
             if there < voiced_until - BEFORE:
                 break
-            if there <= voiced_until + AFTER and level > loud:
+            if there <= voiced_until + AFTER and self._level(sound) > loud:
                 return there
         return voiced_until

@@ -5,13 +5,22 @@ import pytest
 from agent.media.loudness import Loudness
 
 
+def sound(level: int) -> bytes:
+    """A frame that is as loud as that."""
+    return level.to_bytes(2, "big")
+
+
+def level_of(frame: bytes) -> int:
+    return int.from_bytes(frame, "big")
+
+
 def script(*parts: tuple[float, int]) -> tuple[Loudness, float]:
     """And when the last of them came."""
-    loudness, frame = Loudness(), 0
+    loudness, frame = Loudness(level_of), 0
     for seconds, level in parts:
         for _ in range(round(seconds / 0.02)):
             frame += 1
-            loudness.frame(level, 0.02, frame * 0.02)
+            loudness.frame(sound(level), 0.02, frame * 0.02)
     return loudness, frame * 0.02
 
 
@@ -38,25 +47,25 @@ def test_the_end_of_a_voice(parts, end):
 
 
 def test_without_a_frame_it_is_the_detectors_word():
-    assert Loudness().ended(3.2, 3.7) == 3.2
+    assert Loudness(level_of).ended(3.2, 3.7) == 3.2
 
 
 @pytest.mark.parametrize("stall", [0.02, 0.1, 0.5])
 @pytest.mark.parametrize("until", [1.1, 1.3])
 def test_frames_that_come_in_a_heap_were_there_before(stall, until):
     """This process stood still, and read afterwards what had come meanwhile."""
-    loudness = Loudness()
+    loudness = Loudness(level_of)
     for frame in range(1, 81):
         at = frame * 0.02
         late = until if until - stall <= at <= until else at
-        loudness.frame(3000 if frame <= 50 else 0, 0.02, late)
+        loudness.frame(sound(3000 if frame <= 50 else 0), 0.02, late)
     assert loudness.ended(1.0, 1.6) == pytest.approx(1.0)
 
 
 def test_a_gap_moves_nothing():
     """A phone that suppresses silence: the frame after the gap is no earlier word."""
-    loudness = Loudness()
+    loudness = Loudness(level_of)
     for frame in range(1, 51):
-        loudness.frame(3000, 0.02, frame * 0.02)
-    loudness.frame(0, 0.02, 1.9)
+        loudness.frame(sound(3000), 0.02, frame * 0.02)
+    loudness.frame(sound(0), 0.02, 1.9)
     assert loudness.ended(1.0, 2.0) == pytest.approx(1.0)
