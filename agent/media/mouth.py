@@ -116,7 +116,7 @@ class Mouth:
         return self.position - self.heard
 
     def say(self, pcm: bytes) -> None:
-        if self.unheard <= 0:
+        if not self._quiet and self.unheard <= 0:
             self._quiet = True
         self._pending += self._encode(pcm)
         self._wake.set()
