@@ -50,8 +50,8 @@ call_seconds = Histogram("offhook_call_seconds", "Length of a call.", buckets=_C
 
 vad_seconds = Histogram(
     "offhook_vad_seconds",
-    "What the voice detector took for a batch of windows; the event loop stands still"
-    " meanwhile.",
+    "What the voice detector took for a batch of windows, of one batch in 16; the event"
+    " loop stands still meanwhile.",
     buckets=_SHORT,
 )
 turn_silence_seconds = Histogram(
