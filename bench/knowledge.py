@@ -21,9 +21,10 @@ from itertools import accumulate
 import httpx
 import numpy as np
 
+from agent.storage.config import EmbeddingsConfig
 from agent.storage.database import Database
 from agent.storage.documents import Document
-from agent.storage.embeddings import Embeddings, EmbeddingsConfig
+from agent.storage.embeddings import Embeddings
 from agent.storage.knowledge import Knowledge
 
 PER_DOCUMENT = 100

@@ -28,8 +28,10 @@ import soxr
 
 from agent import environment
 from agent.calls.heard import Heard
-from agent.conversation.whisper import Whisper, WhisperConfig
-from agent.media.gate import Gate, GateConfig
+from agent.conversation.config import WhisperConfig
+from agent.conversation.whisper import Whisper
+from agent.media.config import GateConfig
+from agent.media.gate import Gate
 from agent.media.gtcrn import Gtcrn
 from agent.media.vad import WINDOW, Vad
 from agent.models.store import Store

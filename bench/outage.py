@@ -22,27 +22,16 @@ import signal
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent.local.process import free_port
-from bench.own_share import (
-    FIRST_BYTE_MS,
-    FIRST_TOKEN_MS,
-    Answer,
-    Caller,
-    ais,
-    callers,
-    get,
-    spread,
-)
-from bench.process import running
-from bench.server import PASSWORD
+from bench.house import House
+from bench.own_share import Answer, Caller, ais, callers, spread
 from bench.speech_corpus import corpus
-from tests.storage.postgres import programs, server
+from tests.storage.postgres import Server, programs, server
 
 BEFORE = 20.0
 """Seconds of talk before the fault, and after it."""
@@ -70,87 +59,31 @@ class Row:
         return self.turns >= self.answers and self.hangups == 1
 
 
-class House:
-    """The agent, its models and its database, as processes."""
+def rows_of(
+    house: House, talked: Sequence[Caller], fault: float, at: datetime
+) -> list[Row]:
+    return [_row(house, caller, fault, at) for caller in talked]
 
-    def __init__(self, held: ExitStack, folder: Path, calls: int, kind: str) -> None:
-        self._held = held
-        self._folder = folder
-        self._calls = calls
-        self._port, models = free_port(), free_port()
-        (folder / "ais.toml").write_text(ais(calls))
-        held.enter_context(
-            running(
-                "bench.servers.models",
-                *map(str, (models, FIRST_TOKEN_MS, FIRST_BYTE_MS)),
-                ready=f"http://127.0.0.1:{models}/health",
-                log=folder / "models.log",
-            )
-        )
-        self.database = None
-        if kind == "postgresql":
-            where = programs()
-            if where is None:
-                raise SystemExit("no PostgreSQL on this machine: scripts/postgres")
-            self.database = held.enter_context(server(where))
-        self._settings = {
-            "OFFHOOK_PORT": str(self._port),
-            "OFFHOOK_WORK_PORT": str(free_port()),
-            "OFFHOOK_DATA": str(folder),
-            "OFFHOOK_MEDIA_PASSWORD": PASSWORD,
-            "OFFHOOK_AIS": str(folder / "ais.toml"),
-            "OFFHOOK_MAX_CALLS": str(calls),
-            "OFFHOOK_MAX_LAG_SECONDS": "10",
-            "OFFHOOK_TTS_BASE_URL": f"http://127.0.0.1:{models}/v1",
-            "OPENAI_BASE_URL": f"http://127.0.0.1:{models}/v1",
-            "OPENAI_API_KEY": "none",
-            "OPENAI_MODEL": "mock",
-        }
-        if self.database is not None:
-            self._settings["DATABASE_URL"] = self.database.url
-        self._started = 0
 
-    @property
-    def sockets(self) -> str:
-        return f"ws://127.0.0.1:{self._port}/telephony/ws"
-
-    def start(self) -> int:
-        self._started += 1
-        log = self._folder / f"agent-{self._started}.log"
-        return self._held.enter_context(
-            running(
-                *("bench.servers.fixed_ears", str(self._folder / "ears.jsonl")),
-                ready=f"http://127.0.0.1:{self._port}/readyz",
-                log=log,
-                **self._settings,
-            )
-        )
-
-    def get(self, path: str) -> Any:
-        return get(f"http://127.0.0.1:{self._port}{path}")
-
-    def rows(self, talked: Sequence[Caller], fault: float, at: datetime) -> list[Row]:
-        return [self._row(caller, fault, at) for caller in talked]
-
-    def _row(self, caller: Caller, fault: float, at: datetime) -> Row:
-        record = self.get(f"/calls/{caller.name}")
-        hangups = self.get(f"/events?call_id={caller.name}&types=call_hungup")
-        ended = record["ended_at"]
-        late = ended and (datetime.fromisoformat(ended) - at).total_seconds()
-        heard = [
-            answer
-            for answer in caller.answers
-            # The next question is asked when the answer was heard to its end.
-            if answer is not None and answer.heard < fault - WRITTEN_WITHIN
-        ]
-        return Row(
-            caller.name,
-            max(0, len(heard) - 1),
-            sum(turn["speaker"] == "agent" for turn in record["turns"]),
-            record["end_reason"],
-            late,
-            len(hangups["events"]),
-        )
+def _row(house: House, caller: Caller, fault: float, at: datetime) -> Row:
+    record = house.get(f"/calls/{caller.name}")
+    hangups = house.get(f"/events?call_id={caller.name}&types=call_hungup")
+    ended = record["ended_at"]
+    late = ended and (datetime.fromisoformat(ended) - at).total_seconds()
+    heard = [
+        answer
+        for answer in caller.answers
+        # The next question is asked when the answer was heard to its end.
+        if answer is not None and answer.heard < fault - WRITTEN_WITHIN
+    ]
+    return Row(
+        caller.name,
+        max(0, len(heard) - 1),
+        sum(turn["speaker"] == "agent" for turn in record["turns"]),
+        record["end_reason"],
+        late,
+        len(hangups["events"]),
+    )
 
 
 async def _talk(house: House, calls: int, seconds: float) -> list[Caller]:
@@ -176,7 +109,7 @@ def kill(house: House, calls: int) -> dict[str, Any]:
     house.start()
     started = time.monotonic() - began
     time.sleep(2)
-    rows = house.rows(talked, told["fault"], told["at"])
+    rows = rows_of(house, talked, told["fault"], told["at"])
     return _found(rows, "agent_died") | {
         "up_when_killed": told["up"],
         "started_again_after_s": round(started, 1),
@@ -184,9 +117,7 @@ def kill(house: House, calls: int) -> dict[str, Any]:
     }
 
 
-def database(house: House, calls: int, seconds: float) -> dict[str, Any]:
-    assert house.database is not None, "the database must be PostgreSQL"
-    there = house.database
+def database(house: House, there: Server, calls: int, seconds: float) -> dict[str, Any]:
     house.start()
     span: list[float] = []
     at = datetime.now(UTC)
@@ -203,7 +134,7 @@ def database(house: House, calls: int, seconds: float) -> dict[str, Any]:
 
     talked = asyncio.run(both())
     time.sleep(10)
-    rows = house.rows(talked, time.monotonic(), at)
+    rows = rows_of(house, talked, time.monotonic(), at)
     answers = [answer for caller in talked for answer in caller.answers[1:]]
     given = [answer for answer in answers if answer is not None]
     return _found(rows, "caller_hung_up") | {
@@ -231,6 +162,13 @@ def _waits(given: Sequence[Answer], begin: float, end: float) -> dict[str, Any]:
     return {"answers": len(waits)} | spread(waits)
 
 
+def _postgresql() -> AbstractContextManager[Server]:
+    where = programs()
+    if where is None:
+        raise SystemExit("no PostgreSQL on this machine: scripts/postgres")
+    return server(where)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("fault", choices=("kill", "database"))
@@ -241,11 +179,15 @@ def main() -> None:
     corpus()
     kind = given.database or ("sqlite" if given.fault == "kill" else "postgresql")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as held:
-        house = House(held, Path(folder), given.calls, kind)
+        there = held.enter_context(_postgresql()) if kind == "postgresql" else None
+        settings = {"DATABASE_URL": there.url} if there else {}
+        house = House(held, Path(folder), given.calls, ais(given.calls), **settings)
         if given.fault == "kill":
             found = kill(house, given.calls)
+        elif there is None:
+            parser.error("the database must be PostgreSQL")
         else:
-            found = database(house, given.calls, given.seconds)
+            found = database(house, there, given.calls, given.seconds)
     print(json.dumps({"database": kind} | found, indent=2))
 
 

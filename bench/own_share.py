@@ -23,7 +23,6 @@ import os
 import random
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -35,7 +34,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from agent.local.process import free_port
 from agent.phone import ulaw
 from agent.phone.ear import LOUD
 from agent.phone.line import TICK
@@ -44,13 +42,12 @@ from agent.phone.ulaw import FRAME
 from agent.wire.events import MediaStart
 from agent.wire.mirror import mirror
 from agent.wire.playqueue import PlayQueue
-from bench.capacity import LOAD_CORE, SERVER_CORE, keep
-from bench.process import running
+from bench.capacity import LOAD_CORE, keep
+from bench.house import House
 from bench.server import PASSWORD
 from bench.servers.models import ALPHABET
 from bench.speech_corpus import Kind, corpus, fingerprint, last_loud
 
-FIRST_TOKEN_MS, FIRST_BYTE_MS = 150, 80
 ANSWER_WITHIN = 5.0
 PAUSE = (0.8, 1.6)
 """Seconds between an answer's end and the caller's next words."""
@@ -279,11 +276,6 @@ async def callers(url: str, calls: int, seconds: float) -> list[Caller]:
     return made
 
 
-def get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return json.load(answer)
-
-
 def waits(
     caller: Caller,
     record: Mapping[str, Any],
@@ -370,50 +362,17 @@ def summary(calls: Sequence[Caller], found: Sequence[Wait]) -> dict[str, Any]:
 
 
 def measure(calls: int, seconds: float, folder: Path) -> dict[str, Any]:
-    port, models = free_port(), free_port()
-    (folder / "ais.toml").write_text(ais(calls))
-    ears = folder / "ears.jsonl"
     machine_load = os.getloadavg()[0]
     with ExitStack() as held:
-        held.enter_context(
-            running(
-                "bench.servers.models",
-                *map(str, (models, FIRST_TOKEN_MS, FIRST_BYTE_MS)),
-                ready=f"http://127.0.0.1:{models}/health",
-                log=folder / "models.log",
-                core=LOAD_CORE,
-            )
-        )
-        held.enter_context(
-            running(
-                *("bench.servers.fixed_ears", str(ears)),
-                ready=f"http://127.0.0.1:{port}/readyz",
-                log=folder / "agent.log",
-                core=SERVER_CORE,
-                OFFHOOK_PORT=str(port),
-                OFFHOOK_DATA=str(folder),
-                OFFHOOK_MEDIA_PASSWORD=PASSWORD,
-                OFFHOOK_AIS=str(folder / "ais.toml"),
-                OFFHOOK_MAX_CALLS=str(calls),
-                OFFHOOK_MAX_LAG_SECONDS="10",
-                OFFHOOK_TTS_BASE_URL=f"http://127.0.0.1:{models}/v1",
-                OPENAI_BASE_URL=f"http://127.0.0.1:{models}/v1",
-                OPENAI_API_KEY="none",
-                OPENAI_MODEL="mock",
-            )
-        )
-        made = uvloop.run(
-            callers(f"ws://127.0.0.1:{port}/telephony/ws", calls, seconds)
-        )
+        house = House(held, folder, calls, ais(calls), pinned=True)
+        house.start()
+        made = uvloop.run(callers(house.sockets, calls, seconds))
         time.sleep(1)  # the last turns are being written down
-        log = get(f"http://127.0.0.1:{models}/log")
-        heard = [json.loads(line) for line in ears.read_text().splitlines()]
+        log, heard = house.asked(), house.heard()
         found = [
             one
             for caller in made
-            for one in waits(
-                caller, get(f"http://127.0.0.1:{port}/calls/{caller.name}"), heard, log
-            )
+            for one in waits(caller, house.get(f"/calls/{caller.name}"), heard, log)
         ]
     result = summary(made, found) | {"machine_load": round(machine_load, 2)}
     result["held_up"] = result["load_late_ms"] > 1000 * LATE_LOAD

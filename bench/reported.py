@@ -25,20 +25,10 @@ from typing import Any
 
 import uvloop
 
-from agent.local.process import free_port
 from agent.phone.load import percentile
-from bench.capacity import LOAD_CORE, SERVER_CORE, keep
-from bench.own_share import (
-    FIRST_BYTE_MS,
-    FIRST_TOKEN_MS,
-    LATE_LOAD,
-    Caller,
-    ais,
-    callers,
-    get,
-)
-from bench.process import running
-from bench.server import PASSWORD
+from bench.capacity import LOAD_CORE, keep
+from bench.house import House
+from bench.own_share import LATE_LOAD, Caller, ais, callers
 from bench.speech_corpus import corpus
 
 ALLOWED_MS = 20.0
@@ -128,48 +118,17 @@ def _share(good: Iterable[bool]) -> float:
 
 
 def measure(calls: int, seconds: float, folder: Path) -> dict[str, Any]:
-    port, models = free_port(), free_port()
-    (folder / "ais.toml").write_text(ais(calls))
     machine_load = os.getloadavg()[0]
     with ExitStack() as held:
-        held.enter_context(
-            running(
-                "bench.servers.models",
-                *map(str, (models, FIRST_TOKEN_MS, FIRST_BYTE_MS)),
-                ready=f"http://127.0.0.1:{models}/health",
-                log=folder / "models.log",
-                core=LOAD_CORE,
-            )
-        )
-        held.enter_context(
-            running(
-                *("bench.servers.fixed_ears", str(folder / "ears.jsonl")),
-                ready=f"http://127.0.0.1:{port}/readyz",
-                log=folder / "agent.log",
-                core=SERVER_CORE,
-                OFFHOOK_PORT=str(port),
-                OFFHOOK_DATA=str(folder),
-                OFFHOOK_MEDIA_PASSWORD=PASSWORD,
-                OFFHOOK_AIS=str(folder / "ais.toml"),
-                OFFHOOK_MAX_CALLS=str(calls),
-                OFFHOOK_MAX_LAG_SECONDS="10",
-                OFFHOOK_TTS_BASE_URL=f"http://127.0.0.1:{models}/v1",
-                OPENAI_BASE_URL=f"http://127.0.0.1:{models}/v1",
-                OPENAI_API_KEY="none",
-                OPENAI_MODEL="mock",
-            )
-        )
-        made = uvloop.run(
-            callers(f"ws://127.0.0.1:{port}/telephony/ws", calls, seconds)
-        )
+        house = House(held, folder, calls, ais(calls), pinned=True)
+        house.start()
+        made = uvloop.run(callers(house.sockets, calls, seconds))
         epoch = time.time() - time.monotonic()
         time.sleep(2)  # the last turns are being written down
         found = [
             one
             for caller in made
-            for one in pairs(
-                caller, get(f"http://127.0.0.1:{port}/calls/{caller.name}"), epoch
-            )
+            for one in pairs(caller, house.get(f"/calls/{caller.name}"), epoch)
         ]
     late = round(1000 * max(caller.latest for caller in made), 2)
     return summary(found) | {

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from agent import environment
-from agent.conversation.whisper import Whisper, WhisperConfig
+from agent.conversation.config import WhisperConfig
+from agent.conversation.whisper import Whisper
 from agent.models.store import Store
 from agent.phone import ulaw
 from agent.phone.line import TICK, CallOver, Line

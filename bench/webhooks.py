@@ -34,7 +34,7 @@ from agent.calls.event import Event, EventType
 from agent.jobs import worker
 from agent.jobs.config import DeliveryConfig
 from agent.local.process import free_port
-from agent.net.outside import networks
+from agent.net.addresses import networks
 from agent.observe import logs
 from agent.storage.database import Database
 from agent.storage.events import emit

@@ -9,8 +9,8 @@ from pathlib import Path
 from loguru import logger
 
 from agent.echo import create_app
+from agent.web.config import TelephonyConfig
 from agent.web.media_protocol import MediaProtocol
-from agent.web.telephony_ws import TelephonyConfig
 from bench.servers.telling import serve
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from agent.echo import create_app
 from agent.media.ear import Ear
 from agent.media.mouth import Mouth
 from agent.phone import stamp, ulaw
+from agent.web.config import TelephonyConfig
 from agent.web.media_protocol import MediaProtocol
-from agent.web.telephony_ws import TelephonyConfig
 from bench.servers.telling import serve
 
 SENTENCE = 50
