@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import random
-import socket
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ import numpy as np
 from agent.media.audio import DECODE, ENCODE
 from agent.phone.sip import SipConfig, SipPhone
 from tests.fakes.provider import FakeProvider, Running
-from tests.interop.asterisk import ROOT, TRUNK, Asterisk, free_port
+from tests.interop.asterisk import ROOT, TRUNK, Asterisk, place
 from tests.interop.offhook import Offhook
 
 SPEECH = (ROOT / "tests" / "data" / "question.ulaw").read_bytes()
@@ -100,13 +99,8 @@ async def measure(arguments: argparse.Namespace, sipp: Path) -> dict[str, object
     random.seed(arguments.seed)
     # It thinks for longer than a trial lasts: no answer comes between.
     provider = FakeProvider(seconds_per_word=1.0, delay=lambda: 60.0)
-    with tempfile.TemporaryDirectory() as folder:
-        asterisk = Asterisk(
-            Path(folder) / "asterisk",
-            sip_port=free_port(range(15080, 15090), socket.SOCK_DGRAM),
-            http_port=free_port(range(18100, 18110), socket.SOCK_STREAM),
-            agent_port=free_port(range(17880, 17890), socket.SOCK_STREAM),
-        )
+    with tempfile.TemporaryDirectory() as folder, place() as number:
+        asterisk = Asterisk.at(number, Path(folder) / "asterisk")
         asterisk.up()
         (Path(folder) / "ais.toml").write_text(AIS)
         async with Running(provider.app()) as url:

@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import tempfile
 import time
@@ -35,7 +34,7 @@ from bench.capacity import RESULTS, keep
 from bench.own_share import spread
 from bench.reported import ALLOWED_MS, pair
 from bench.speech_corpus import Kind, Sound, corpus, last_loud
-from tests.interop.asterisk import ROOT, TRUNK, Asterisk, free_port
+from tests.interop.asterisk import ROOT, TRUNK, Asterisk, place
 from tests.interop.offhook import Offhook
 
 ANSWER_WITHIN = 15.0
@@ -131,13 +130,8 @@ def compared(
 async def measure(
     questions: Sequence[Sound], sipp: Path
 ) -> tuple[list[Exchange], Recording]:
-    with tempfile.TemporaryDirectory() as folder:
-        asterisk = Asterisk(
-            Path(folder) / "asterisk",
-            sip_port=free_port(range(15080, 15090), socket.SOCK_DGRAM),
-            http_port=free_port(range(18100, 18110), socket.SOCK_STREAM),
-            agent_port=free_port(range(17880, 17890), socket.SOCK_STREAM),
-        )
+    with tempfile.TemporaryDirectory() as folder, place() as number:
+        asterisk = Asterisk.at(number, Path(folder) / "asterisk")
         (Path(folder) / "ais.toml").write_text(AIS)
         offhook = Offhook(
             Path(folder),

@@ -78,7 +78,7 @@ def test_what_a_use_costs(meter, model, amount, cost):
     assert (use.meter, use.model, use.amount) == (meter, model, amount)
 
 
-@pytest.mark.parametrize("meter", set(Meter) - {Meter.UNREPORTED_REQUESTS})
+@pytest.mark.parametrize("meter", sorted(set(Meter) - {Meter.UNREPORTED_REQUESTS}))
 def test_without_a_table_only_calls_and_this_machine_have_a_cost(meter):
     assert Prices().cost(Use(meter, "local.m", 1)) == 0
     cost = Prices().cost(Use(meter, "openai.m", 1))

@@ -145,7 +145,7 @@ def test_the_bucket_is_made_once(store):
         aws_secret_access_key="our secret",
     )
     buckets = [each["Name"] for each in client.list_buckets()["Buckets"]]
-    assert buckets == ["recordings"]
+    assert "recordings" in buckets  # beside those of other tests in this process
 
 
 def test_the_keys_of_the_bucket_may_be_in_files(store, tmp_path):

@@ -5,9 +5,11 @@ import os
 import socket
 import subprocess
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "asterisk"
@@ -48,6 +50,10 @@ class Asterisk:
     agent_password: str = "let me in; please"
     extension_password: str = "one hundred"
     ami_password: str = "ami; please"
+
+    @classmethod
+    def at(cls, place: int, folder: Path) -> Self:
+        return cls(folder, 15060 + place, 18088 + place, 17860 + place)
 
     def uri(self, number: str = "1000") -> str:
         return f"sip:{number}@127.0.0.1:{self.sip_port}"
@@ -146,6 +152,22 @@ async def eventually(condition: Callable[[], object], within: float = 10.0) -> N
     async with asyncio.timeout(within):
         while not condition():
             await asyncio.sleep(0.05)
+
+
+@contextmanager
+def place() -> Iterator[int]:
+    """A number that no other Asterisk of these tests has, in whatever process it is.
+    Its ports are counted from it: nobody listens on the agent's yet, so that trying it
+    would not tell."""
+    for number in range(40):
+        with socket.socket() as claim:
+            try:
+                claim.bind(("127.0.0.1", 15000 + number))
+            except OSError:
+                continue
+            yield number
+            return
+    raise OSError("forty Asterisks are up")
 
 
 def free_port(among: range, kind: socket.SocketKind) -> int:

@@ -3,7 +3,6 @@
 The first run fetches Asterisk and SIPp into the cache (scripts/asterisk, tool-sipp).
 """
 
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from agent.phone.sip import SipConfig, SipPhone
 
-from .asterisk import ROOT, TRUNK, Asterisk, free_port
+from .asterisk import ROOT, TRUNK, Asterisk, place
 from .stub_agent import StubAgent
 
 
@@ -28,15 +27,11 @@ def sipp() -> Path:
 
 @pytest.fixture(scope="session")
 def asterisk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asterisk]:
-    ours = Asterisk(
-        tmp_path_factory.mktemp("asterisk"),
-        sip_port=free_port(range(15060, 15080), socket.SOCK_DGRAM),
-        http_port=free_port(range(18088, 18100), socket.SOCK_STREAM),
-        agent_port=free_port(range(17860, 17880), socket.SOCK_STREAM),
-    )
-    ours.up()
-    yield ours
-    ours.down()
+    with place() as number:
+        ours = Asterisk.at(number, tmp_path_factory.mktemp("asterisk"))
+        ours.up()
+        yield ours
+        ours.down()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import subprocess
-from dataclasses import replace
 
 import pytest
 
@@ -13,7 +12,7 @@ from agent.phone.ulaw import FRAME
 from agent.wire.commands import Flush
 from agent.wire.events import MediaStart
 
-from .asterisk import STRANGER, eventually, free_port
+from .asterisk import STRANGER, Asterisk, eventually, free_port, place
 from .stub_agent import StubAgent
 from .tones import strength, tone
 
@@ -177,22 +176,20 @@ async def test_a_caller_who_gives_up_while_it_rings(asterisk, phone):
             asterisk.cli('dialplan set global FALLBACK ""')
 
 
-async def test_without_prompts_the_caller_hears_a_tone(asterisk, phone, tmp_path):
-    second = replace(
-        asterisk,
-        folder=tmp_path / "second",
-        sip_port=free_port(range(15080, 15090), socket.SOCK_DGRAM),
-        http_port=0,
-        agent_port=9,
-    )
-    second.up("PROMPTS=nowhere")
-    try:
-        async with await phone().dial(second.uri()) as line:
-            await line.hear_sound(within=3)
-            await line.hear_silence(0.2, within=3)
-            await line.hear_sound(within=3)
-    finally:
+@pytest.fixture
+def unprompted(tmp_path):
+    with place() as number:
+        second = Asterisk.at(number, tmp_path / "second")
+        second.up("PROMPTS=nowhere")
+        yield second
         second.down()
+
+
+async def test_without_prompts_the_caller_hears_a_tone(unprompted, phone):
+    async with await phone().dial(unprompted.uri()) as line:
+        await line.hear_sound(within=3)
+        await line.hear_silence(0.2, within=3)
+        await line.hear_sound(within=3)
     assert strength(line.recording().agent, 480) > 0.5
 
 

@@ -5,7 +5,6 @@ import hashlib
 import io
 import os
 import signal
-import socket
 import time
 import wave
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +20,7 @@ from bench.ceph import Gateway, NoCeph, gateway
 from bench.recordings import Uploader, age, bucket_client, environment, objects, rows
 from bench.troubled_store import Mood, TroubledStore
 
-from .asterisk import Asterisk, eventually, free_port
+from .asterisk import Asterisk, eventually, place
 from .stub_agent import StubAgent
 from .tones import strength, tone
 
@@ -53,15 +52,11 @@ def trouble(store: Gateway) -> Iterator[TroubledStore]:
 @pytest.fixture
 def doomed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asterisk]:
     """An Asterisk of its own, since it will be killed."""
-    ours = Asterisk(
-        tmp_path_factory.mktemp("doomed"),
-        sip_port=free_port(range(15080, 15090), socket.SOCK_DGRAM),
-        http_port=free_port(range(18100, 18110), socket.SOCK_STREAM),
-        agent_port=free_port(range(17880, 17890), socket.SOCK_STREAM),
-    )
-    ours.up()
-    yield ours
-    ours.down()
+    with place() as number:
+        ours = Asterisk.at(number, tmp_path_factory.mktemp("doomed"))
+        ours.up()
+        yield ours
+        ours.down()
 
 
 @pytest.fixture
