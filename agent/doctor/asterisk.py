@@ -2,22 +2,32 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from agent.web.telephony_ws import TelephonyConfig
+from agent.web.config import TelephonyConfig
 
 from .addresses import is_loopback, is_this_machine
 from .conf import ConfFile, Option, Section
+from .dialplan import Step
 from .finding import Finding, error, ok, warning
+from .reach import tls_fault
+from .routes import HEARD
 from .site import Site
+from .vocabulary import APPLICATIONS, FUNCTIONS
 
 _NEEDED = ("modules.conf", "pjsip.conf", "extensions.conf", "rtp.conf")
+_SECTIONS = {
+    "rtp.conf": "general",
+    "http.conf": "general",
+    "manager.conf": "general",
+    "logger.conf": "logfiles",
+    "asterisk.conf": "directories",
+}
+"""Without which a file says nothing."""
 _PLACEHOLDER = re.compile(r"@[A-Z][A-Z0-9_]*@")
 _PATH = "/telephony/ws"
-_HEARD = ("ulaw", "alaw", "slin", "slin16")
-"""Codecs that the agent speaks on the socket."""
 _MODULES = {
     "pbx_config": "reads extensions.conf",
     "chan_pjsip": "takes SIP calls",
@@ -27,6 +37,10 @@ _MODULES = {
     "res_pjsip_sdp_rtp": "agrees on the sound with phones",
     "res_rtp_asterisk": "carries the sound of calls",
     "res_sorcery_config": "reads pjsip.conf",
+    "res_sorcery_memory": "is what SIP keeps its contacts in",
+    "res_sorcery_astdb": "is what SIP keeps its contacts in",
+    "res_pjsip_pubsub": "is under chan_pjsip",
+    "res_pjsip_caller_id": "tells who calls",
     "codec_ulaw": "is the codec that the agent hears",
     "bridge_simple": "joins a caller with the agent",
 }
@@ -43,47 +57,10 @@ _IDENTIFIERS = {
     "ip": "res_pjsip_endpoint_identifier_ip",
     "username": "res_pjsip_endpoint_identifier_user",
 }
-_APPLICATIONS = frozenset(
-    (
-        "adsiprog agentlogin agi answer attendedtransfer audiosocket authenticate"
-        " background blindtransfer bridge bridgewait busy celgenuserevent chanspy"
-        " confbridge congestion continuewhile controlplayback dahdiras datetime"
-        " dbdel dbdeltree deadagi dial dictate directory disa dumpchan echo eagi"
-        " endwhile eval exec execif execiftime exitwhile externalivr extenspy"
-        " festival followme forkcdr gosub gosubif goto gotoif gotoiftime hangup"
-        " importvar incomplete log macro mailboxexists mf milliwatt minivmrecord"
-        " mixmonitor monitor morsecode mp3player musiconhold nocdr noop"
-        " originate page park parkandannounce pausemonitor pickup playback"
-        " playtones playback privacymanager progress proceeding queue queuelog"
-        " raiseexception read readexten record removequeuemember resetcdr"
-        " retrydial return ringing sayalpha saydigits saynumber sayphonetic"
-        " sayunixtime senddtmf sendfax sendtext set setmusiconhold"
-        " sipaddheader skelapp sms softhangup speechbackground stackpop stasis"
-        " startmusiconhold stopmixmonitor stopmonitor stopmusiconhold"
-        " stopplaytones system talkdetect testclient transfer transferdata"
-        " tryexec trysystem userevent verbose vmauthenticate voicemail"
-        " voicemailmain wait waitdigit waitexten waitfornoise waitforring"
-        " waitforsilence waituntil while zapateller"
-    ).split()
-)
-"""As far as a dialplan for calls needs them, in small letters."""
-_USED = {
-    r"\bDial\(": ("app_dial",),
-    r"\bMixMonitor\(": ("app_mixmonitor", "format_wav"),
-    r"\bPlayback\(": ("app_playback",),
-    r"\bPlaytones\(": ("app_playtones",),
-    r"\b(?:Verbose|Log)\(": ("app_verbose",),
-    r"\bhangup_handler_push\b|\bReturn\(|\bGosub\(": ("app_stack",),
-    r"\bTryExec\(": ("app_exec",),
-    r"\$\{CURL\(|\bCURLOPT\(": ("func_curl", "res_curl"),
-    r"\$\{CALLERID\(": ("func_callerid",),
-    r"\bCHANNEL\(": ("func_channel",),
-    r"\$\{HANGUPCAUSE": ("func_hangupcause",),
-    r"\$\{FILTER\(": ("func_strings",),
-    r"\$\{URIENCODE\(": ("func_uri",),
-    r"\$\{MD5\(": ("func_md5",),
-}
-"""What the dialplan uses, and the modules that have it."""
+_INSTEAD = {"app_voicemail": ("app_voicemail_odbc", "app_voicemail_imap")}
+"""Modules of which one is enough."""
+_WITH = {"app_mixmonitor": ("format_wav",), "func_curl": ("res_curl",)}
+"""What a module needs besides."""
 
 
 def folder(site: Site) -> Iterator[Finding]:
@@ -112,20 +89,17 @@ def folder(site: Site) -> Iterator[Finding]:
                 "Write it with scripts/render-asterisk-conf.",
             )
     yield from _home(site, site.folder)
-    for file in site.files.values():
-        for place, line in file.odd:
-            if line.startswith("#include"):
-                yield error(
-                    f"{line}: Asterisk refuses the whole file",
-                    place,
-                    "Write the file, or delete this line.",
-                )
-                continue
-            yield warning(
-                f"Asterisk does not understand {line[:60]!r}",
-                place,
-                "Correct this line.",
+    yield from _strays(site, site.folder)
+    for name, wanted in _SECTIONS.items():
+        file = site.files.get(name)
+        if file is not None and file.section(wanted) is None:
+            yield error(
+                f"has no section [{wanted}]: Asterisk reads nothing else in it",
+                file.path,
+                f"Write [{wanted}] above its lines.",
             )
+    for file in site.files.values():
+        yield from _not_understood(file)
         for option in _options(file):
             if found := _PLACEHOLDER.search(option.value):
                 yield error(
@@ -133,6 +107,54 @@ def folder(site: Site) -> Iterator[Finding]:
                     option.place,
                     "Render the file with scripts/render-asterisk-conf.",
                 )
+
+
+def _strays(site: Site, folder: Path) -> Iterator[Finding]:
+    """Parts of files that no file includes."""
+    read = {
+        option.place.file.name
+        for file in site.files.values()
+        for option in _options(file)
+    }
+    for path in sorted(folder.glob("*-*.conf")):
+        whole = f"{path.name.partition('-')[0]}.conf"
+        empty = not path.stat().st_size
+        if whole in site.files and path.name not in read and not empty:
+            yield warning(
+                f"{whole} does not include it: Asterisk never reads it",
+                path,
+                f'Write #include "{path.name}" in {whole}, or move it away.',
+            )
+
+
+def _not_understood(file: ConfFile) -> Iterator[Finding]:
+    for odd in file.odd:
+        if odd.fatal:
+            yield error(
+                f"{odd.line[:60]}: {odd.why}: Asterisk refuses the whole file",
+                odd.place,
+                "Correct this line, or delete it.",
+            )
+            continue
+        yield warning(
+            f"Asterisk does not understand {odd.line[:60]!r}: {odd.why}",
+            odd.place,
+            "Correct this line.",
+        )
+    for place, line in file.cut:
+        # Not the line itself: it may be a password.
+        yield warning(
+            f"what follows the ; in {line.partition('=')[0].strip()} = is a comment",
+            place,
+            "Write \\; for a ; that belongs to the value, or a space before a comment.",
+        )
+    if file.unfinished is not None:
+        yield error(
+            ";-- begins a comment of several lines that nothing ends: all lines below"
+            " are in it",
+            file.unfinished,
+            "Write --; where it ends, or ; for one line.",
+        )
 
 
 def _home(site: Site, folder: Path) -> Iterator[Finding]:
@@ -160,15 +182,11 @@ def modules(site: Site) -> Iterator[Finding]:
         )
         return
     automatic = section.is_on("autoload", False)
-    loaded, refused = set(), {}
-    for option in section.options:
-        name = option.value.removesuffix(".so")
-        if option.name in ("load", "require", "preload", "preload-require"):
-            loaded.add(name)
-        elif option.name == "noload":
-            refused[name] = option
+    loaded, refused = _loads(section)
     missing = 0
     for name, purpose in _wanted(site).items():
+        if loaded & set(_INSTEAD.get(name, ())):
+            continue
         if name in refused:
             missing += 1
             yield error(
@@ -201,6 +219,27 @@ def modules(site: Site) -> Iterator[Finding]:
         yield ok("all modules that calls need are loaded", file.path)
 
 
+def _loads(section: Section) -> tuple[set[str], dict[str, Option]]:
+    loaded, refused = set(), {}
+    for option in section.options:
+        name = option.value.removesuffix(".so")
+        if option.name in ("load", "require", "preload", "preload-require"):
+            loaded.add(name)
+        elif option.name == "noload":
+            refused[name] = option
+    return loaded, refused
+
+
+def loaded_modules(site: Site) -> set[str] | None:
+    """None: nobody knows, or all that are installed."""
+    file = site.files.get("modules.conf")
+    section = file.section("modules") if file is not None else None
+    if section is None or section.is_on("autoload", False):
+        return None
+    loaded, refused = _loads(section)
+    return loaded - set(refused)
+
+
 def _wanted(site: Site) -> dict[str, str]:
     wanted = dict(_MODULES)
     if site.uses_audiosocket and not _dials(site, "WebSocket/"):
@@ -219,12 +258,18 @@ def _wanted(site: Site) -> dict[str, str]:
             wanted["res_pjsip_registrar"] = "lets phones register"
         if pjsip.of_type("endpoint"):
             wanted["res_pjsip_nat"] = "finds phones behind NAT"
-    for option in dialplan_lines(site):
-        for pattern, names in _USED.items():
-            if re.search(pattern, option.value):
-                for name in names:
-                    wanted.setdefault(name, f"is used by the dialplan ({option.place})")
+    for step in site.plan.all() if site.plan is not None else ():
+        needed = {APPLICATIONS.get(step.application, "core")}
+        needed |= {FUNCTIONS.get(name, "core") for name in _functions(step)}
+        for name in sorted(needed - {"core"}):
+            for each in (name, *_WITH.get(name, ())):
+                wanted.setdefault(each, f"is used by the dialplan ({step.place})")
     return wanted
+
+
+def _functions(step: Step) -> set[str]:
+    set_by = re.findall(r"^([A-Z_]+)\(", step.assigned()[0])
+    return {*re.findall(r"\$\{([A-Za-z_]+)\(", step.text), *set_by}
 
 
 def _absent(site: Site, name: str) -> Path | None:
@@ -269,7 +314,7 @@ def way_to_agent(site: Site) -> Iterator[Finding]:
         for finding in _dial(option, file):
             clean = False
             yield finding
-    for section in file.of_type("websocket_client"):
+    for section in _ours(file, settings.port):
         for finding in _socket(section, settings.telephony):
             clean = False
             yield finding
@@ -283,32 +328,38 @@ def way_to_agent(site: Site) -> Iterator[Finding]:
         yield ok("Asterisk knows the agent's address and password", file.path)
 
 
+def _ours(file: ConfFile, port: int) -> list[Section]:
+    """Sockets to this agent; all, if none leads to its port: one is meant to."""
+    sockets = list(file.of_type("websocket_client"))
+    ours = []
+    for section in sockets:
+        with suppress(ValueError):
+            uri = urlsplit(section.value("uri"))
+            if uri.port == port or uri.scheme == "wss":
+                ours.append(section)
+    return ours or sockets
+
+
 def _dial(option: Option, file: ConfFile) -> Iterator[Finding]:
     found = re.search(r"WebSocket/([^/,)]+)", option.value)
     name = found[1] if found else ""
     section = file.section(name)
     if section is None or section.value("type") != "websocket_client":
         there = ", ".join(each.name for each in file.of_type("websocket_client"))
-        yield error(
-            f"the dialplan dials WebSocket/{name}, and {file.path.name} has"
-            f" {there or 'none'}",
-            option.place,
-            f"Name the section of {file.path.name} in Dial.",
-        )
+        if section is None:  # else options.known says that it has no type
+            yield error(
+                f"the dialplan dials WebSocket/{name}, and {file.path.name} has"
+                f" {there or 'none'}",
+                option.place,
+                f"Name the section of {file.path.name} in Dial.",
+            )
     codec = re.search(r"/c\(([^)]*)\)|\)c\(([^)]*)\)", option.value)
     chosen = (codec[1] or codec[2]) if codec else ""
-    if chosen and chosen not in _HEARD:
+    if chosen and chosen not in HEARD:
         yield error(
-            f"the codec of the socket is {chosen}; the agent speaks"
-            f" {', '.join(_HEARD)}",
+            f"the codec of the socket is {chosen}; the agent speaks {', '.join(HEARD)}",
             option.place,
             "Write c(ulaw) in Dial.",
-        )
-    if "v(" not in option.value:
-        yield error(
-            "the agent is not told the call's id: Dial has no v(call_id=...)",
-            option.place,
-            "Add v(${QUERY}) to Dial as asterisk-conf/extensions.conf has it.",
         )
 
 
@@ -322,11 +373,14 @@ def _socket(section: Section, wanted: TelephonyConfig) -> Iterator[Finding]:
         )
     # None yet: it is made up at the first start, and Asterisk must be told then.
     if wanted.password and section.value("password") != wanted.password:
+        cut = wanted.password.startswith(section.value("password") + ";")
         yield error(
             "password is not that of OFFHOOK_MEDIA_PASSWORD: the agent refuses"
-            " every call with 401",
+            " every call with 401" + (": a ; begins a comment" if cut else ""),
             section.place_of("password"),
-            "Make the two the same (AGENT_PASSWORD of the site file).",
+            "Write \\; for each ; in it."
+            if cut
+            else "Make the two the same (AGENT_PASSWORD of the site file).",
         )
     if section.value("protocols") != "media":
         yield error(
@@ -334,7 +388,7 @@ def _socket(section: Section, wanted: TelephonyConfig) -> Iterator[Finding]:
             section.place_of("protocols"),
             "Write protocols = media.",
         )
-    if section.value("connection_type") != "per_call_config":
+    if section.value("connection_type", "per_call_config") != "per_call_config":
         yield error(
             "every call needs a connection of its own",
             section.place_of("connection_type"),
@@ -386,9 +440,18 @@ def _address(section: Section, host: str, port: int) -> Iterator[Finding]:
             "Name the file of the authority that vouches for the agent"
             " (AGENT_CA_FILE).",
         )
+    if uri.scheme == "wss" and Path(authorities).is_file():
+        if said := tls_fault(uri.hostname, uri_port, authorities):
+            yield error(
+                f"the certificate of {uri.hostname}:{uri_port}: {said}: Asterisk does"
+                " not connect",
+                section.place_of("ca_list_file"),
+                "Name the file of the authority that signed it (AGENT_CA_FILE), or"
+                " renew it.",
+            )
     if uri.scheme == "wss":
         return  # somebody in front of the agent speaks TLS, at an address of his own
-    if uri.path.rstrip("/") != _PATH:
+    if uri.path != _PATH:
         yield error(
             f"the path of uri is {uri.path!r}: calls are taken at {_PATH}",
             place,
@@ -421,7 +484,7 @@ def _agent_ofdialplan_lines(site: Site, file: ConfFile) -> Iterator[Finding]:
     settings = site.settings
     agent = global_of(site, "AGENT")
     uses = [option for option in dialplan_lines(site) if "${AGENT" in option.value]
-    if settings is None or not uses:
+    if settings is None or not uses or not file.of_type("websocket_client"):
         return
     sockets = {each.value("uri") for each in file.of_type("websocket_client")}
     if agent is None or agent.value not in sockets:
@@ -433,15 +496,26 @@ def _agent_ofdialplan_lines(site: Site, file: ConfFile) -> Iterator[Finding]:
             "Make the two the same (AGENT_URL of the site file).",
         )
     wanted = f"{settings.telephony.username}:{settings.telephony.password}"
+    login_of_all = global_of(site, "CURLOPT(userpwd)")
+    found = {login_of_all.place: login_of_all.value} if login_of_all else {}
     for option in dialplan_lines(site):
-        found = re.search(r"CURLOPT\(userpwd\)=(.*)\)$", option.value)
-        if found and settings.telephony.password and found[1] != wanted:
+        if match := re.search(r"CURLOPT\(userpwd\)=(.*)\)$", option.value):
+            found[option.place] = match[1]
+    for place, login in found.items():
+        if settings.telephony.password and login != wanted:
             yield error(
-                "the dialplan's password is not that of OFFHOOK_MEDIA_PASSWORD: calls"
-                " cannot be handed on",
-                option.place,
+                "the dialplan's login is not that of OFFHOOK_MEDIA_USERNAME and"
+                " OFFHOOK_MEDIA_PASSWORD: calls cannot be handed on, and the agent is"
+                " not told how they end",
+                place,
                 "Render the file anew with AGENT_USER and AGENT_PASSWORD.",
             )
+    if not found and settings.telephony.password:
+        yield error(
+            "the dialplan asks the agent without a password: it is refused with 401",
+            uses[0].place,
+            "Write CURLOPT(userpwd) = USER:PASSWORD in [globals].",
+        )
 
 
 def audiosocket(site: Site) -> Iterator[Finding]:
@@ -477,63 +551,6 @@ def audiosocket(site: Site) -> Iterator[Finding]:
         )
 
 
-def dialplan(site: Site) -> Iterator[Finding]:
-    """Contexts are there, and lead to the agent."""
-    file = site.files.get("extensions.conf")
-    pjsip = site.files.get("pjsip.conf")
-    if file is None:
-        return
-    contexts = {section.name for section in file.sections}
-    clean = True
-    for endpoint in pjsip.of_type("endpoint") if pjsip is not None else ():
-        context = endpoint.value("context", "default")
-        if context not in contexts:
-            clean = False
-            yield error(
-                f"calls of {endpoint.name} go to the context {context!r}, which"
-                " extensions.conf does not have",
-                endpoint.place_of("context"),
-                f"Add [{context}] to extensions.conf, or name one that is there.",
-            )
-    for option in dialplan_lines(site):
-        for name in _targets(option.value):
-            if name not in contexts:
-                clean = False
-                yield error(
-                    f"leads to the context {name!r}, which is not there",
-                    option.place,
-                    f"Add [{name}] to extensions.conf.",
-                )
-    if clean:
-        yield ok("the dialplan's contexts are all there", file.path)
-
-
-def applications(site: Site) -> Iterator[Finding]:
-    """Names that look like one of Asterisk's applications, and are none."""
-    for option in dialplan_lines(site):
-        found = re.search(
-            r",(?:n|\d+)(?:\([\w-]+\))?,\s*([A-Za-z]\w*)\(", f",{option.value}"
-        )
-        if found is None or found[1].lower() in _APPLICATIONS:
-            continue
-        near = get_close_matches(found[1].lower(), _APPLICATIONS, n=1, cutoff=0.7)
-        if near:
-            yield error(
-                f"there is no application {found[1]}; there is {near[0]}",
-                option.place,
-                "Correct the name: a call ends at this line.",
-            )
-
-
-def _targets(line: str) -> list[str]:
-    """Contexts that Goto and GotoIf name; `label` and `exten,label` name none."""
-    if re.search(r"\bGoto\(", line):
-        return re.findall(r"Goto\(([A-Za-z][\w-]*),[^,]+,[^,)]+\)", line)
-    if re.search(r"\bGotoIf\(", line):
-        return re.findall(r"[?:]([A-Za-z][\w-]*),[^,:?]+,\w+", line)
-    return []
-
-
 def rtp(site: Site) -> Iterator[Finding]:
     file, settings = site.files.get("rtp.conf"), site.settings
     section = file.section("general") if file is not None else None
@@ -565,8 +582,8 @@ def rtp(site: Site) -> Iterator[Finding]:
             f"Raise RTP_LAST_PORT to {first + 2 * settings.max_calls - 1} or more, in"
             " the firewall, too.",
         )
-    for port, place in sip_ports(site):
-        if first <= port <= last:
+    for port, udp, place in sip_ports(site):
+        if udp and first <= port <= last:
             yield error(
                 f"the SIP port {port} lies among the ports of calls' sound",
                 place,
@@ -574,13 +591,18 @@ def rtp(site: Site) -> Iterator[Finding]:
             )
 
 
-def sip_ports(site: Site) -> list[tuple[int, object]]:
+def sip_ports(site: Site) -> list[tuple[int, bool, object]]:
+    """Each port, whether it is UDP's, and where that is said."""
     file = site.files.get("pjsip.conf")
-    found: list[tuple[int, object]] = []
+    found: list[tuple[int, bool, object]] = []
     for transport in file.of_type("transport") if file is not None else ():
+        protocol = transport.value("protocol", "udp")
+        if protocol in ("ws", "wss"):
+            continue  # its port is that of http.conf
         _, colon, port = transport.value("bind").rpartition(":")
-        number = int(port) if colon and port.isdecimal() else 5060
-        found.append((number, transport.place_of("bind")))
+        usual = 5061 if protocol == "tls" else 5060
+        number = int(port) if colon and port.isdecimal() else usual
+        found.append((number, protocol == "udp", transport.place_of("bind")))
     return found
 
 
@@ -657,6 +679,64 @@ def http(site: Site) -> Iterator[Finding]:
             f"Asterisk's HTTP listens on {address}: ARI's password commands all calls",
             section.place_of("bindaddr"),
             "Write bindaddr = 127.0.0.1 (HTTP_ADDRESS of the site file).",
+        )
+
+
+def limits(site: Site) -> Iterator[Finding]:
+    """Asterisk takes as many calls as the agent."""
+    file, settings = site.files.get("asterisk.conf"), site.settings
+    section = file.section("options") if file is not None else None
+    if section is None or settings is None:
+        return
+    for name, each in (("maxcalls", 1), ("maxfiles", 8)):
+        value = section.value(name)
+        if value.isdecimal() and 0 < int(value) < each * settings.max_calls:
+            yield error(
+                f"{name} is {value}: that is less than OFFHOOK_MAX_CALLS"
+                f" ({settings.max_calls}) need",
+                section.place_of(name),
+                f"Delete {name}, or lower OFFHOOK_MAX_CALLS.",
+            )
+
+
+def log(site: Site) -> Iterator[Finding]:
+    """It keeps what keys were pressed to itself, and has what we look for."""
+    file = site.files.get("logger.conf")
+    section = file.section("logfiles") if file is not None else None
+    if section is None:
+        return
+    levels = {
+        option: {level.strip() for level in option.value.split(",")}
+        for option in section.options
+    }
+    for option, named in levels.items():
+        if {"dtmf", "*"} & named:
+            yield warning(
+                f"{option.name} has every key that callers press, numbers of cards"
+                " among them",
+                option.place,
+                "Write the levels without dtmf and *.",
+            )
+    verbose = {
+        level
+        for named in levels.values()
+        for level in named
+        if level == "*" or level.startswith("verbose")
+    }
+    file = site.files.get("asterisk.conf")
+    options = file.section("options") if file is not None else None
+    loud = options.value("verbose", "0") if options is not None else "0"
+    if file is not None and verbose == {"verbose"} and loud in ("0", "1", "2", "no"):
+        yield warning(
+            f"verbose is {loud}: the log has no line of a call's way",
+            options.place_of("verbose") if options is not None else file.path,
+            "Write verbose = 3 in [options].",
+        )
+    if not verbose:
+        yield warning(
+            "no file has the level verbose: nobody can follow a call in the log",
+            section.place,
+            "Write full => notice,warning,error,verbose,security.",
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 _HEAD = re.compile(r"\[([^\]]+)\]\s*(?:\(([^)]*)\))?")
 _INCLUDE = re.compile(r"#(?:try)?include\s+[<\"]?([^>\"]+)[>\"]?")
-_COMMENT = re.compile(r"(?<!\\);.*")
+_CUT = re.compile(r"[^;\[]*=[^;]*[^\s;\\];[^\s;-]")
 _DEEPEST = 8
 """Files that include files."""
 
@@ -36,6 +36,9 @@ class Section:
     options: list[Option] = field(default_factory=list)
     """Those of its templates first."""
 
+    own: int = 0
+    """From here on in `options` they stand in the section itself."""
+
     def option(self, name: str) -> Option | None:
         """The last one counts."""
         found = [option for option in self.options if option.name == name]
@@ -54,13 +57,27 @@ class Section:
         return value in ("yes", "true", "on", "1", "y", "t") if value else default
 
 
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """A line that Asterisk does not understand."""
+
+    place: Place
+    line: str
+    why: str = ""
+    fatal: bool = False
+    """It refuses the whole file for it."""
+
+
 @dataclass(slots=True)
 class ConfFile:
     path: Path
     sections: list[Section] = field(default_factory=list)
     """As they come: in pjsip.conf several have one name."""
-    odd: list[tuple[Place, str]] = field(default_factory=list)
-    """Lines that Asterisk does not understand."""
+    odd: list[Odd] = field(default_factory=list)
+    cut: list[tuple[Place, str]] = field(default_factory=list)
+    """Lines in which a `;` with no space at either side begins a comment."""
+    unfinished: Place | None = None
+    """Where a comment begins, `;--`, that nothing ends."""
 
     def section(self, name: str) -> Section | None:
         return next((found for found in self.sections if found.name == name), None)
@@ -77,36 +94,59 @@ class ConfFile:
 def read(path: Path) -> ConfFile:
     """OSError when the file itself cannot be read."""
     conf = ConfFile(path)
-    for place, line in _lines(path, 0):
+    for place, line in _lines(conf, path, 0):
         if line.startswith("#include"):
-            conf.odd.append((place, f"{line}: there is no such file"))
+            why = "there is no such file"
+            conf.odd.append(Odd(place, line, why, fatal=True))
         elif line.startswith("["):
             _begin(conf, place, line)
         elif not conf.sections:
-            conf.odd.append((place, line))
+            why = "it stands before the first [section]"
+            conf.odd.append(Odd(place, line, why, fatal=True))
         else:
             _add(conf, place, line)
     return conf
 
 
-def _lines(path: Path, depth: int) -> Iterator[tuple[Place, str]]:
-    commented = False
-    text = path.read_text(encoding="utf-8", errors="replace")
+def _lines(conf: ConfFile, path: Path, depth: int) -> Iterator[tuple[Place, str]]:
+    begun: list[Place] = []
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     for number, line in enumerate(text.splitlines(), start=1):
-        if line.startswith(";--") and not line.startswith(";---"):
-            commented = True
-        if commented:
-            commented = "--;" not in line
-            continue
-        line = _COMMENT.sub("", line).strip()
+        place = Place(path, number)
+        if not begun and _CUT.match(line):
+            conf.cut.append((place, line.strip()))
+        line = _without_comments(line, place, begun).strip()
         if include := _INCLUDE.match(line):
             found = sorted(_named(path.parent, include[1].strip()))
             for each in found if depth < _DEEPEST else ():
-                yield from _lines(each, depth + 1)
+                yield from _lines(conf, each, depth + 1)
             if not found and line.startswith("#include"):
-                yield Place(path, number), line
+                yield place, line
         elif line and not line.startswith("#exec"):
-            yield Place(path, number), line.replace("\\;", ";")
+            yield place, line
+    if begun:
+        conf.unfinished = begun[0]
+
+
+def _without_comments(line: str, place: Place, begun: list[Place]) -> str:
+    """`begun` are the comments of several lines that are open: `;--` to `--;`."""
+    kept, at = "", 0
+    while at < len(line):
+        if not begun and line.startswith("\\;", at):
+            kept, at = kept + ";", at + 2
+        elif line.startswith(";--", at) and not line.startswith(";---", at):
+            begun.append(place)
+            at += 3
+        elif begun and line.startswith("--;", at):
+            begun.pop()
+            at += 3
+        elif begun:
+            at += 1
+        elif line[at] == ";":
+            break
+        else:
+            kept, at = kept + line[at], at + 1
+    return kept
 
 
 def _named(folder: Path, pattern: str) -> Iterator[Path]:
@@ -118,7 +158,8 @@ def _named(folder: Path, pattern: str) -> Iterator[Path]:
 def _begin(conf: ConfFile, place: Place, line: str) -> None:
     head = _HEAD.match(line)
     if head is None:
-        conf.odd.append((place, line))
+        why = "the closing ] is missing"
+        conf.odd.append(Odd(place, line, why, fatal=True))
         return
     name = head[1].strip()
     section = Section(name, place)
@@ -130,17 +171,21 @@ def _begin(conf: ConfFile, place: Place, line: str) -> None:
             if (earlier := conf.section(name)) is not None:
                 conf.sections.append(earlier)  # its lines go on here
                 return
+            why = f"there is no [{name}] before it"
+            conf.odd.append(Odd(place, line, why, fatal=True))
         elif part and (template := conf.section(part)) is not None:
             section.options.extend(template.options)
         elif part:
-            conf.odd.append((place, f"{line}: there is no template {part!r}"))
+            why = f"there is no template {part!r} before it"
+            conf.odd.append(Odd(place, line, why, fatal=True))
+    section.own = len(section.options)
     conf.sections.append(section)
 
 
 def _add(conf: ConfFile, place: Place, line: str) -> None:
     name, equals, value = line.partition("=")
     if not equals:
-        conf.odd.append((place, line))
+        conf.odd.append(Odd(place, line, "there is no = in it"))
         return
     value = value.removeprefix(">").strip()
     conf.sections[-1].options.append(Option(name.strip(), value, place))

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 
+from agent.contradictions import idle
 from agent.variables import Variable, VariableError, Variables, unknown
 
 _OF_BOTO = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -24,7 +25,7 @@ async def run(
 ) -> int:
     """0: all is well, 1: a variable is unknown, 2: the settings are refused."""
     from agent.environment import SettingsError
-    from agent.settings import read_settings
+    from agent.settings import read_settings, refusals
 
     variables, refused = Variables(environment), ""
     try:
@@ -34,6 +35,7 @@ async def run(
                 variables.text(name, "")
         for name in settings.secrets:
             variables.read[name] = Variable(name, settings.secrets[name], "environment")
+        refused = "\n".join(map(str, refusals(settings, variables)))
     except (SettingsError, VariableError) as error:
         refused = str(error)
     shown = [
@@ -41,16 +43,19 @@ async def run(
         for name, each in sorted(variables.read.items())
         if not (arguments.set and each.source == "default")
     ]
-    strangers = unknown(environment)
+    strangers, useless = unknown(environment), list(idle(variables))
     if arguments.json:
-        print(_document(shown, strangers, refused))
+        print(_document(shown, strangers, useless, refused))
     else:
-        _print(shown, strangers, refused)
+        _print(shown, strangers, useless, refused)
     return 2 if refused else int(bool(strangers))
 
 
 def _print(
-    shown: list[Variable], strangers: list[tuple[str, str]], refused: str
+    shown: list[Variable],
+    strangers: list[tuple[str, str]],
+    useless: list[tuple[str, str]],
+    refused: str,
 ) -> None:
     names = max((len(each.name) for each in shown), default=0)
     for each in shown:
@@ -59,12 +64,17 @@ def _print(
     for name, near in strangers:
         hint = f"; did you mean {near}?" if near else ""
         print(f"offhook config: nobody reads {name}{hint}", file=sys.stderr)
-    if refused:
-        print(f"offhook config: {refused}", file=sys.stderr)
+    for name, why in useless:
+        print(f"offhook config: {name} has no effect: {why}", file=sys.stderr)
+    for line in refused.splitlines():
+        print(f"offhook config: {line}", file=sys.stderr)
 
 
 def _document(
-    shown: list[Variable], strangers: list[tuple[str, str]], refused: str
+    shown: list[Variable],
+    strangers: list[tuple[str, str]],
+    useless: list[tuple[str, str]],
+    refused: str,
 ) -> str:
     return json.dumps(
         {
@@ -75,6 +85,7 @@ def _document(
             "unknown": [
                 {"name": name, "nearest": near or None} for name, near in strangers
             ],
+            "without_effect": [{"name": name, "why": why} for name, why in useless],
             "refused": refused or None,
         },
         indent=2,

@@ -1,12 +1,10 @@
 """Folders, disks, limits of this machine; recordings that do not get on."""
 
 import os
-import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .asterisk import dialplan_lines, global_of
 from .finding import Finding, error, ok, warning
 from .site import Site
 
@@ -79,65 +77,6 @@ def _nearest(folder: Path) -> Path:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder
-
-
-def recording_way(site: Site) -> Iterator[Finding]:
-    """From MixMonitor to the agent: one folder for both, and a script that tells it."""
-    settings = site.settings
-    if settings is None or "extensions.conf" not in site.files:
-        return
-    recorded = [each for each in dialplan_lines(site) if "MixMonitor(${" in each.value]
-    if not recorded:
-        yield warning(
-            "no line of the dialplan records calls",
-            site.files["extensions.conf"].path,
-            "Add MixMonitor as asterisk-conf/extensions.conf has it.",
-        )
-        return
-    clean = True
-    monitor = settings.recordings.monitor
-    chosen = global_of(site, "RECORDINGS")
-    if chosen is not None and Path(chosen.value).resolve() != monitor.resolve():
-        clean = False
-        yield error(
-            f"Asterisk records to {chosen.value}, OFFHOOK_MONITOR is {monitor}:"
-            " recordings are not found",
-            chosen.place,
-            "Make the two the same (RECORDINGS of the site file).",
-        )
-    elif chosen is not None and not Path(chosen.value).is_dir():
-        clean = False
-        yield error(
-            f"there is no folder {chosen.value}: calls are not recorded",
-            chosen.place,
-            "Make the folder, for Asterisk's user and the agent's to write to.",
-        )
-    for option in recorded:
-        command = option.value.rstrip(")").rpartition("),")[2]
-        script = Path(command.split()[0]) if command.split() else None
-        if script is None or not script.is_absolute():
-            clean = False
-            yield error(
-                "MixMonitor runs no script when a recording is complete",
-                option.place,
-                "Give MixMonitor the upload hook (UPLOAD_HOOK of the site file).",
-            )
-        elif not script.exists():
-            clean = False
-            yield error(
-                f"there is no upload hook {script}: recordings arrive minutes late",
-                option.place,
-                "Name scripts/upload-recording.sh (UPLOAD_HOOK of the site file).",
-            )
-        elif not script.stat().st_mode & stat.S_IXUSR:
-            clean = False
-            yield error(
-                f"the upload hook {script} is not executable",
-                option.place,
-                f"Run chmod +x {script}.",
-            )
-    if clean:
-        yield ok("Asterisk records where the agent looks, and tells it")
 
 
 def uploads(site: Site) -> Iterator[Finding]:

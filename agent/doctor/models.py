@@ -2,28 +2,33 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from agent.calls.ai import AI, AIError
-from agent.conversation import catalogue, trial
+from agent.conversation import catalogue, suitable
 from agent.conversation.catalogue import (
     LOCAL_EARS,
     LOCAL_MIND,
     LOCAL_VOICE,
     Known,
 )
+from agent.conversation.config import ProvidersConfig
 from agent.conversation.errors import Cause, ProviderError
-from agent.conversation.providers import Providers, ProvidersConfig
-from agent.conversation.seams import Transcript
 from agent.models.errors import ModelError
 from agent.models.store import Store
 from agent.settings import Settings
 
+from . import reach
 from .finding import Finding, error, ok, warning
 from .site import Site
+
+if TYPE_CHECKING:  # pipecat and the clients of providers take their time to import
+    from agent.conversation.providers import Providers
+    from agent.conversation.seams import Transcript
 
 _READ_SECONDS = 7.0
 _ASK_SECONDS = 6.0
@@ -44,6 +49,9 @@ _FIXES = {
 }
 
 
+_LOOKED_INTO = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.BAD_REQUEST, Cause.NONSENSE)
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     part: str
@@ -52,6 +60,9 @@ class Request:
     known: Known | None
     model_variable: str
     ask: Callable[[float], Awaitable[float]]
+    base_url: str = ""
+    key: str = field(default="", repr=False)
+    """Of a server that speaks OpenAI's API; it may be asked what it has."""
 
     def where(self, cause: Cause) -> str:
         """The variable to look at."""
@@ -142,50 +153,76 @@ async def providers(site: Site) -> list[Finding]:
     settings = site.settings
     if settings is None:
         return []
+    config, ears = settings.whole_house, settings.whisper_name
     found: list[Finding] = []
-    config = _whole(settings)
-    house = Providers(config, _Ears(settings.stt_model))
+    able: list[AI] = []
+    for ai in settings.ais.by_name.values():
+        try:
+            suitable.check(ai, config, ears)
+        except AIError:
+            continue  # for which the settings are refused
+        able.append(ai)
+        found += _understood(settings, ai)
+    if config.used(able) <= {LOCAL_MIND, LOCAL_EARS, LOCAL_VOICE}:
+        return found
+    return found + await _asked(config, ears, able, site.variables)
+
+
+def _understood(settings: Settings, ai: AI) -> Iterator[Finding]:
+    """Models of Whisper whose names end in .en know English only."""
+    ears = (ai.stt or settings.providers.stt or LOCAL_EARS).partition(".")
+    name = f"{LOCAL_EARS}-{ears[2]}" if ears[2] else settings.stt_model
+    language = ai.hears.lower().partition("-")[0]
+    if ears[0] == LOCAL_EARS and name.endswith(".en") and language != "en":
+        yield error(
+            f"AI {ai.name!r} hears {ai.hears}, and {name} knows English only",
+            "OFFHOOK_STT_MODEL",
+            "Take a model of `offhook models list` without .en, as whisper-base.",
+        )
+
+
+async def _asked(
+    config: ProvidersConfig,
+    ears: str,
+    ais: Sequence[AI],
+    environment: Mapping[str, str],
+) -> list[Finding]:
+    """Those servers that are somewhere else, each once."""
+    house = (await asyncio.to_thread(_providers))(config, _Ears(ears))
     try:
         requests: dict[tuple[str, str], Request] = {}
-        for ai in settings.ais.by_name.values():
-            try:
-                house.check(ai)
-            except AIError as failure:
-                found.append(
-                    error(
-                        str(failure),
-                        "OFFHOOK_AIS",
-                        "Give this provider its address and key, or name another.",
-                    )
-                )
-            else:
-                for request in _requests(house, ai):
-                    requests.setdefault((request.part, request.name), request)
-        found += await asyncio.gather(*map(_ask, requests.values()))
+        for ai in ais:
+            for request in _requests(house, ai):
+                requests.setdefault((request.part, request.name), request)
+        asked = [
+            _ask(_with_address(request, config), environment)
+            for request in requests.values()
+        ]
+        return await asyncio.gather(*asked)
     finally:
         await house.close()
-    return found
+
+
+def _providers() -> "type[Providers]":
+    from agent.conversation.providers import Providers
+
+    return Providers
 
 
 class _Ears:
     """Stands for Whisper, which is not started for this."""
 
-    def __init__(self, model: str) -> None:
-        self.name = f"{LOCAL_EARS}.{model}"
+    def __init__(self, name: str) -> None:
+        self.name = name
 
-    async def transcribe(self, pcm: bytes, rate: int, language: str) -> Transcript:
+    async def transcribe(self, pcm: bytes, rate: int, language: str) -> "Transcript":
         raise NotImplementedError
 
 
-def _whole(settings: Settings) -> ProvidersConfig:
-    """With what the agent starts on this machine itself, for `check` alone."""
-    nowhere = "http://127.0.0.1:9/v1"
-    config = settings.providers.with_local_mind(nowhere, settings.llm_model)
-    return config.with_piper(nowhere, [settings.voice_model])
-
-
-def _requests(house: Providers, ai: AI) -> Iterator[Request]:
+def _requests(house: "Providers", ai: AI) -> Iterator[Request]:
     """Of the servers that are there already; our own are started by the agent."""
+    from agent.conversation import trial
+
     if ai.mode == "realtime":
         return
     for mind in house.minds(ai, ""):
@@ -211,11 +248,25 @@ def _provider(name: str) -> str:
     return name.partition(".")[0]
 
 
-async def _ask(request: Request) -> Finding:
+def _with_address(request: Request, config: ProvidersConfig) -> Request:
+    there = {LANGUAGE_MODEL: config.minds, EARS: config.ears}.get(request.part)
+    endpoint = (there or config.voices).get(_provider(request.name))
+    if endpoint is None or endpoint.api is not catalogue.Api.OPENAI:
+        return request
+    return replace(request, base_url=endpoint.base_url, key=endpoint.key)
+
+
+async def _ask(request: Request, environment: Mapping[str, str]) -> Finding:
     what = f"{request.part} {request.name}"
     try:
         seconds = await request.ask(_ASK_SECONDS)
     except ProviderError as failure:
+        if reason := await _reason(request, failure.cause, environment):
+            where = request.where(
+                Cause.BAD_REQUEST if reason.model else Cause.UNREACHABLE
+            )
+            said = f"{what}: {failure.cause}: {reason.what}"
+            return error(said, reason.variable or where, reason.fix)
         return error(
             f"{what}: {failure.cause}: {failure.detail[:200]}",
             request.where(failure.cause),
@@ -228,3 +279,17 @@ async def _ask(request: Request) -> Finding:
             "Take a faster model or machine, or one that is nearer.",
         )
     return ok(f"{what} answers in {seconds:.2f} s")
+
+
+async def _reason(
+    request: Request, cause: Cause, environment: Mapping[str, str]
+) -> reach.Reason | None:
+    """What a look at the server itself says, where the failure leaves it open."""
+    if not request.base_url or cause not in _LOOKED_INTO:
+        return None
+    model = "" if cause is Cause.UNREACHABLE else request.name.partition(".")[2]
+    # A voice's name has the voice behind the model.
+    model = model.partition("/")[0] if request.part == VOICE else model
+    return await asyncio.to_thread(
+        reach.why, request.base_url, environment, request.key, model
+    )

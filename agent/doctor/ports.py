@@ -29,7 +29,6 @@ def ports(site: Site) -> Iterator[Finding]:
     if settings.audiosocket.port:
         sound = settings.audiosocket
         wanted.append((sound.port, sound.host, False, "OFFHOOK_AUDIOSOCKET_PORT"))
-    yield from _one_each(wanted)
     if parsed(settings.host) is not None and not is_this_machine(settings.host):
         yield error(
             f"{settings.host} is not an address of this machine",
@@ -40,8 +39,8 @@ def ports(site: Site) -> Iterator[Finding]:
         return
     places = [(port, host, udp, name, name) for port, host, udp, name in wanted]
     places += [
-        (port, "0.0.0.0", True, str(place), "SIP_PORT")
-        for port, place in sip_ports(site)
+        (port, "0.0.0.0", udp, str(place), "SIP_PORT")
+        for port, udp, place in sip_ports(site)
     ]
     free = True
     for port, host, udp, where, variable in places:
@@ -55,18 +54,6 @@ def ports(site: Site) -> Iterator[Finding]:
             )
     if free:
         yield ok("the ports are free")
-
-
-def _one_each(wanted: list[tuple[int, str, bool, str]]) -> Iterator[Finding]:
-    seen: dict[int, str] = {}
-    for port, _, _, variable in wanted:
-        if port in seen:
-            yield error(
-                f"{variable} is {port}, and so is {seen[port]}",
-                variable,
-                f"Choose another {variable}.",
-            )
-        seen[port] = variable
 
 
 def _taken(host: str, port: int, *, udp: bool) -> bool:
@@ -114,12 +101,13 @@ async def sip(site: Site) -> list[Finding]:
     found: list[Finding] = []
     if site.before_start:
         return found
-    for port, place in sip_ports(site):
-        who = await asyncio.to_thread(holder, port, udp=True)
+    for port, udp, place in sip_ports(site):
+        named = f"{'UDP' if udp else 'TCP'} port {port}"
+        who = await asyncio.to_thread(holder, port, udp=udp)
         if not who:
             found.append(
                 error(
-                    f"nobody listens on UDP port {port}: Asterisk does not run",
+                    f"nobody listens on {named}: Asterisk does not run",
                     place,
                     "Start Asterisk, or look at its log for why it is deaf.",
                 )
@@ -127,11 +115,11 @@ async def sip(site: Site) -> list[Finding]:
         elif not who.startswith(("Asterisk ", _UNSEEN)):
             found.append(
                 error(
-                    f"UDP port {port} is taken by {who}: Asterisk is deaf",
+                    f"{named} is taken by {who}: Asterisk is deaf",
                     place,
                     "Stop that program, or choose another SIP_PORT.",
                 )
             )
         else:
-            found.append(ok(f"UDP port {port} is Asterisk's", place))
+            found.append(ok(f"{named} is Asterisk's", place))
     return found

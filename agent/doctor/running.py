@@ -9,9 +9,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from agent.observe.config import TracesConfig
+from agent.storage.config import EmbeddingsConfig
 from agent.telephony.ami import Ami, AmiError
 
-from .finding import Finding, error, ok, warning
+from . import mail
+from .finding import Finding, Severity, error, ok, warning
 from .ports import holder
 from .site import Site
 
@@ -99,6 +102,15 @@ async def worker(site: Site) -> list[Finding]:
         try:
             answer = await http.get(url)
         except httpx.HTTPError as failure:
+            if not settings.work.inside and settings.database_url.startswith("sqlite"):
+                return [
+                    warning(
+                        f"nobody runs offhook work: OFFHOOK_WORK is off, and at {url}"
+                        " there is none; with SQLite it has to be on this machine",
+                        "OFFHOOK_WORK",
+                        "Start offhook work, or set OFFHOOK_WORK=inside.",
+                    )
+                ]
             if not settings.work.inside:
                 return [ok("offhook work runs elsewhere, if at all: OFFHOOK_WORK=off")]
             return [
@@ -213,16 +225,90 @@ async def neighbours(site: Site) -> list[Finding]:
     wanted = []
     if any(ai.noise == "service" for ai in settings.ais.by_name.values()):
         wanted.append(("OFFHOOK_NC_URL", "the noise service", settings.noise.url, 8005))
-    if settings.smtp is not None:
-        mail = settings.smtp
-        wanted.append(
-            ("OFFHOOK_SMTP_HOST", "the mail server", f"//{mail.host}", mail.port)
-        )
+    if settings.sender is not None:
+        url = settings.sender.url
+        wanted.append(("OFFHOOK_MESSAGE_URL", "who sends messages", url, 80))
+    asked = [_listens(*each) for each in wanted]
     if settings.embeddings is not None:
-        url = settings.embeddings.url
-        wanted.append(("OFFHOOK_EMBEDDINGS_URL", "the server of embeddings", url, 80))
-    answers = await asyncio.gather(*(_listens(*each) for each in wanted))
-    return list(answers)
+        asked.append(_embeds(settings.embeddings))
+    if settings.traces is not None:
+        asked.append(_collects(settings.traces))
+    answers: list[Finding] = await asyncio.gather(*asked)
+    if settings.smtp is not None:
+        answers.append(await asyncio.to_thread(mail.tried, settings.smtp))
+    return answers
+
+
+async def _embeds(config: EmbeddingsConfig) -> Finding:
+    """One word, as a query is asked."""
+    variable = "OFFHOOK_EMBEDDINGS_URL"
+    listens = await _listens(variable, "the server of embeddings", config.url, 80)
+    if listens.severity is not Severity.OK:
+        return listens
+    asked = {"model": config.model, "input": ["hello"], "encoding_format": "float"}
+    headers = {"Authorization": f"Bearer {config.key}"} if config.key else {}
+    said = f"{config.url}/embeddings with the model {config.model}"
+    try:
+        async with httpx.AsyncClient(timeout=_SECONDS) as http:
+            answer = await http.post(
+                f"{config.url}/embeddings", json=asked, headers=headers
+            )
+    except (httpx.HTTPError, httpx.InvalidURL) as failure:
+        return error(
+            f"{said}: {_said(failure)}: documents are not found by meaning",
+            variable,
+            "Look at this server's log.",
+        )
+    if answer.status_code in (401, 403):
+        variable = "OFFHOOK_EMBEDDINGS_API_KEY"
+    if not answer.is_success or b'"embedding"' not in answer.content:
+        return error(
+            f"{said}: {answer.status_code} {answer.text[:100]}: documents are not found"
+            " by meaning",
+            variable,
+            "Name a server that has /embeddings, and a model of its own in"
+            " OFFHOOK_EMBEDDINGS_MODEL.",
+        )
+    return ok(f"the server of embeddings answers for {config.model}")
+
+
+async def _collects(config: TracesConfig) -> Finding:
+    """It takes a message without traces."""
+    variable = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    listens = await _listens(variable, "the collector", config.url, 80)
+    if listens.severity is not Severity.OK:
+        return listens
+    try:
+        async with httpx.AsyncClient(timeout=_SECONDS) as http:
+            answer = await http.post(
+                config.url, json={"resourceSpans": []}, headers=dict(config.headers)
+            )
+    except (httpx.RemoteProtocolError, httpx.ReadError):
+        return error(
+            f"the collector at {config.url} does not speak HTTP, gRPC as it seems: no"
+            " trace arrives",
+            variable,
+            "Write its port of OTLP over HTTP, 4318 as a rule, not 4317.",
+        )
+    except (httpx.HTTPError, httpx.InvalidURL) as failure:
+        return error(
+            f"the collector at {config.url}: {_said(failure)}",
+            variable,
+            "Look at its log.",
+        )
+    if answer.status_code in (401, 403):
+        return error(
+            f"the collector refuses us with {answer.status_code}: no trace arrives",
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "Write the headers that it wants.",
+        )
+    if answer.status_code in (404, 405):
+        return error(
+            f"{config.url} is answered with {answer.status_code}: no trace arrives",
+            variable,
+            "Write the address before /v1/traces.",
+        )
+    return ok(f"the collector takes traces at {config.url}")
 
 
 async def _listens(variable: str, what: str, url: str, port: int) -> Finding:

@@ -1,6 +1,8 @@
 """pjsip.conf: who may call from where, with which codecs, and through which NAT."""
 
 from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
 
 from .addresses import (
     is_loopback,
@@ -10,12 +12,43 @@ from .addresses import (
     parsed,
     source_for,
 )
-from .conf import ConfFile, Section
+from .asterisk import loaded_modules
+from .conf import ConfFile, Option, Section
 from .finding import Finding, error, ok, warning
 from .site import Site
 
 _SHORTEST_PASSWORD = 8
-_PROTOCOLS = ("udp", "tcp", "tls", "ws", "wss", "flow")
+_SHORTEST_SILENCE = 20
+"""Seconds."""
+_UNHEARD = "-"
+_CODECS = {
+    "ulaw": "codec_ulaw",
+    "alaw": "codec_alaw",
+    "g722": "codec_g722",
+    "gsm": "codec_gsm",
+    "ilbc": "codec_ilbc",
+    "speex": "codec_speex",
+    "speex16": "codec_speex",
+    "speex32": "codec_speex",
+    "lpc10": "codec_lpc10",
+    "g726": "codec_g726",
+    "g726aal2": "codec_g726",
+    "adpcm": "codec_adpcm",
+    "opus": "codec_opus",
+    "codec2": "codec_codec2",
+    "g729": "codec_g729",
+    "g723": _UNHEARD,
+    "siren7": _UNHEARD,
+    "siren14": _UNHEARD,
+    "g719": _UNHEARD,
+    **dict.fromkeys("slin slin8 slin12 slin16 slin24 slin32 slin44 slin48".split(), ""),
+    **dict.fromkeys("slin96 slin192".split(), ""),
+    **dict.fromkeys(
+        "h261 h263 h263p h264 h265 mpeg4 vp8 vp9 t140 t140red".split(), "-"
+    ),
+    **dict.fromkeys("jpeg png silk silk8 silk12 silk16 silk24 none".split(), "-"),
+}
+"""Codecs, and the module that converts each; `-`: none does, empty: none is needed."""
 
 
 def phones(site: Site) -> Iterator[Finding]:
@@ -23,8 +56,9 @@ def phones(site: Site) -> Iterator[Finding]:
     file = site.files.get("pjsip.conf")
     if file is None:
         return
-    parts = (_transports, _codecs, _parts, _logins)
+    parts = (_transports, _codecs, _silences, _parts, _logins, _registrations, _trunks)
     found = [finding for part in parts for finding in part(file)]
+    found += _translations(site, file)
     yield from found
     if not file.of_type("transport"):
         yield error(
@@ -37,21 +71,65 @@ def phones(site: Site) -> Iterator[Finding]:
 
 
 def _transports(file: ConfFile) -> Iterator[Finding]:
+    seen: dict[tuple[str, str], Section] = {}
     for transport in file.of_type("transport"):
-        protocol = transport.value("protocol", "udp")
-        if protocol not in _PROTOCOLS:
+        at = (transport.value("protocol", "udp"), transport.value("bind"))
+        if at in seen:
             yield error(
-                f"there is no protocol {protocol!r}; there are udp, tcp, tls",
-                transport.place_of("protocol"),
-                "Write protocol = udp.",
+                f"{seen[at].name} has {' '.join(at)} already: this one hears nobody",
+                transport.place_of("bind"),
+                "Delete one of the two transports, or give it another port.",
             )
-        host = transport.value("bind", "0.0.0.0").rpartition(":")[0]
-        if parsed(host) is not None and not is_this_machine(host):
+        seen.setdefault(at, transport)
+        if not transport.value("bind"):
+            yield error(
+                f"{transport.name} has no address: Asterisk leaves it out",
+                transport.place,
+                "Write bind = 0.0.0.0:5060 (SIP_ADDRESS and SIP_PORT).",
+            )
+        if transport.value("protocol") in ("tls", "wss"):
+            yield from _certificate(transport)
+        host = _host(transport)
+        port = transport.value("bind").rpartition("]")[2].partition(":")[2]
+        if parsed(host) is None or not (port or "5060").isdecimal():
+            yield error(
+                f"bind is {transport.value('bind')!r}, not ADDRESS:PORT: Asterisk hears"
+                " nobody",
+                transport.place_of("bind"),
+                "Write bind = 0.0.0.0:5060 (SIP_ADDRESS and SIP_PORT).",
+            )
+        elif parsed(host) is not None and not is_this_machine(host):
             yield error(
                 f"{host} is not an address of this machine: Asterisk is deaf",
                 transport.place_of("bind"),
                 "Write an address of this machine, or 0.0.0.0 (SIP_ADDRESS).",
             )
+
+
+def _certificate(transport: Section) -> Iterator[Finding]:
+    for name in ("cert_file", "priv_key_file"):
+        path = transport.value(name)
+        if name == "cert_file" and not path:
+            yield error(
+                f"{transport.name} speaks {transport.value('protocol')} without a"
+                " certificate",
+                transport.place,
+                "Write cert_file and priv_key_file.",
+            )
+        elif path and not Path(path).is_file():
+            yield error(
+                f"there is no file {path}",
+                transport.place_of(name),
+                f"Name the file in {name}, readable for Asterisk's user.",
+            )
+
+
+def _host(transport: Section) -> str:
+    """The address of `bind`, without its port."""
+    bind = transport.value("bind", "0.0.0.0")
+    if bind.startswith("["):
+        return bind[1:].partition("]")[0]
+    return bind if bind.count(":") != 1 else bind.partition(":")[0]
 
 
 def _codecs(file: ConfFile) -> Iterator[Finding]:
@@ -63,13 +141,18 @@ def _codecs(file: ConfFile) -> Iterator[Finding]:
                 endpoint.place_of("allow" if endpoint.option("allow") else "disallow"),
                 "Write allow = ulaw,alaw.",
             )
-        elif "ulaw" not in allowed and "all" not in allowed:
-            yield warning(
-                f"{endpoint.name} may not speak ulaw, which the agent hears: sound is"
-                " converted, and worse",
-                endpoint.place_of("allow"),
-                "Write allow = ulaw,alaw.",
-            )
+        for option in endpoint.options:
+            for name in _names(option) if option.name in ("allow", "disallow") else ():
+                if name.lstrip("!") in (*_CODECS, "all"):
+                    continue
+                near = get_close_matches(name, [*_CODECS, "all"], n=1, cutoff=0.5)
+                yield error(
+                    f"there is no codec {name!r}"
+                    + (f"; there is {near[0]}" if near else "")
+                    + f": Asterisk leaves {endpoint.name} out",
+                    option.place,
+                    "Write disallow = all and allow = ulaw,alaw.",
+                )
         if endpoint.is_on("direct_media", True):
             yield error(
                 f"{endpoint.name} may send its sound past Asterisk: the agent and the"
@@ -79,12 +162,41 @@ def _codecs(file: ConfFile) -> Iterator[Finding]:
             )
 
 
+def _silences(file: ConfFile) -> Iterator[Finding]:
+    """Phones may send nothing while nobody speaks, and callers are silent at times."""
+    said = {
+        option.place: option
+        for endpoint in file.of_type("endpoint")
+        if (option := endpoint.option("rtp_timeout")) is not None
+    }
+    for option in said.values():
+        if option.value.isdecimal() and 0 < int(option.value) < _SHORTEST_SILENCE:
+            yield warning(
+                f"rtp_timeout is {option.value}: who is mute for so many seconds, on a"
+                " phone that then sends nothing, is hung up on",
+                option.place,
+                "Write rtp_timeout = 60.",
+            )
+
+
+def _names(option: Option) -> list[str]:
+    """ulaw:20 is ulaw in packets of 20 ms."""
+    said = (name.partition(":")[0].strip() for name in option.value.split(","))
+    return [name.lower() for name in said if name]
+
+
 def _allowed(endpoint: Section) -> list[str]:
     allowed: list[str] = []
     for option in endpoint.options:
-        names = [name.strip() for name in option.value.split(",") if name.strip()]
+        names = _names(option)
         if option.name == "allow":
-            allowed += [name for name in names if not name.startswith("!")]
+            for name in names:
+                if name == "!all":
+                    allowed = []
+                elif name.startswith("!"):
+                    allowed = [each for each in allowed if each != name[1:]]
+                else:
+                    allowed.append(name)
         elif option.name == "disallow":
             allowed = (
                 []
@@ -92,6 +204,131 @@ def _allowed(endpoint: Section) -> list[str]:
                 else [name for name in allowed if name not in names]
             )
     return allowed
+
+
+def _translations(site: Site, file: ConfFile) -> Iterator[Finding]:
+    """Whoever does not speak ulaw is converted, if there is something that can."""
+    loaded = loaded_modules(site)
+    for endpoint in file.of_type("endpoint"):
+        allowed = [name for name in _allowed(endpoint) if name in _CODECS]
+        if not allowed or "ulaw" in allowed:
+            continue
+        able = [
+            name
+            for name in allowed
+            if loaded is None or _CODECS[name] in loaded or not _CODECS[name]
+        ]
+        if able and _CODECS[able[0]] != _UNHEARD:
+            yield warning(
+                f"{endpoint.name} may not speak ulaw, which the agent hears: sound is"
+                " converted, and worse",
+                endpoint.place_of("allow"),
+                "Write allow = ulaw,alaw.",
+            )
+            continue
+        yield error(
+            f"{endpoint.name} speaks {', '.join(allowed)} only, the agent ulaw, and"
+            " nothing here converts the one to the other: calls are silent or refused",
+            endpoint.place_of("allow"),
+            "Write allow = ulaw,alaw, or load the codec's module.",
+        )
+
+
+def _registrations(file: ConfFile) -> Iterator[Finding]:
+    """Phones that log in find a place to be registered at, under their own name."""
+    aors = {section.name: section for section in file.of_type("aor")}
+    auths = {section.name: section for section in file.of_type("auth")}
+    identified = {section.value("endpoint") for section in file.of_type("identify")}
+    owners: dict[str, str] = {}
+    for endpoint in file.of_type("endpoint"):
+        if endpoint.name in identified or not endpoint.value("auth"):
+            continue
+        for name in filter(None, map(str.strip, endpoint.value("aors").split(","))):
+            aor = aors.get(name)
+            if aor is None or aor.option("contact") is not None:
+                continue
+            if aor.value("max_contacts", "0") == "0":
+                yield error(
+                    f"max_contacts of {name} is 0: no phone can register there",
+                    aor.place_of("max_contacts"),
+                    "Write max_contacts = 1.",
+                )
+        named = [each.strip() for each in endpoint.value("aors").split(",")]
+        fixed = any(aors[each].option("contact") for each in named if each in aors)
+        by_name = "auth_username" not in endpoint.value("identify_by")
+        if any(named) and endpoint.name not in named and by_name and not fixed:
+            yield warning(
+                f"a phone that calls itself {endpoint.name} registers at"
+                f" {endpoint.name}, and its aors are {', '.join(named)}",
+                endpoint.place_of("aors"),
+                f"Call endpoint and aor the same, {named[0]}.",
+            )
+        if not endpoint.value("aors"):
+            yield error(
+                f"{endpoint.name} has no aors: its phone cannot register, nor be rung",
+                endpoint.place,
+                f"Write aors = {endpoint.name}, and that section.",
+            )
+        for name in filter(None, map(str.strip, endpoint.value("auth").split(","))):
+            auth = auths.get(name)
+            if auth is None:
+                continue
+            username = auth.value("username")
+            other = owners.setdefault(username, auth.name)
+            if not username:
+                yield error(
+                    f"the auth {name} has no username: no phone can log in",
+                    auth.place,
+                    f"Write username = {endpoint.name}.",
+                )
+            elif other != auth.name:
+                yield error(
+                    f"{auth.name} and {other} have the same username {username}: the"
+                    f" phone {endpoint.name} is refused",
+                    auth.place_of("username"),
+                    f"Write username = {endpoint.name}.",
+                )
+
+
+def _trunks(file: ConfFile) -> Iterator[Finding]:
+    """Who is known by an address is asked for nothing else."""
+    endpoints = {section.name: section for section in file.of_type("endpoint")}
+    owners: dict[str, str] = {}
+    for identify in file.of_type("identify"):
+        matches = [each for each in identify.options if each.name == "match"]
+        if not matches and not identify.option("match_header"):
+            yield error(
+                f"[{identify.name}] has no match: it knows nobody",
+                identify.place,
+                "Write match = and the carrier's address (TRUNK_ADDRESS).",
+            )
+        for option in matches:
+            for address in filter(None, map(str.strip, option.value.split(","))):
+                owner = owners.setdefault(address, identify.value("endpoint"))
+                if owner != identify.value("endpoint"):
+                    yield error(
+                        f"{address} is {owner}'s already: calls from there are"
+                        f" never those of {identify.value('endpoint')}",
+                        option.place,
+                        "Give each address to one endpoint.",
+                    )
+        endpoint = endpoints.get(identify.value("endpoint"))
+        if endpoint is None:
+            continue
+        by = endpoint.value("identify_by", "username,ip")
+        if matches and "ip" not in [each.strip() for each in by.split(",")]:
+            yield error(
+                f"{endpoint.name} is known by {by} only: its address does not count",
+                endpoint.place_of("identify_by"),
+                "Write identify_by = ip.",
+            )
+        if endpoint.value("auth"):
+            yield warning(
+                f"the trunk {endpoint.name} is asked for a password when it calls us,"
+                " which carriers do not give: 401",
+                endpoint.place_of("auth"),
+                "Write outbound_auth for the password that we give the carrier.",
+            )
 
 
 def _parts(file: ConfFile) -> Iterator[Finding]:
@@ -105,6 +342,7 @@ def _parts(file: ConfFile) -> Iterator[Finding]:
             ("transport", transports),
             ("aors", aors),
             ("auth", auths),
+            ("outbound_auth", auths),
         ):
             for name in filter(None, endpoint.value(option).split(",")):
                 if name.strip() not in there:
@@ -182,9 +420,7 @@ def nat(site: Site) -> Iterator[Finding]:
     ]
     for transport in file.of_type("transport"):
         yield from _external(transport)
-        bind = transport.value("bind", "0.0.0.0").rpartition(":")[0] or (
-            transport.value("bind", "0.0.0.0")
-        )
+        bind = _host(transport)
         for trunk in trunks:
             if is_loopback(bind) and not is_loopback(trunk.value):
                 yield error(

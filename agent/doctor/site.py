@@ -5,6 +5,7 @@ import re
 import resource
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,14 +13,17 @@ from agent.environment import SettingsError
 from agent.settings import Settings, read_settings
 from agent.variables import VariableError, Variables
 
-from . import conf
+from . import conf, dialplan
 from .conf import ConfFile
+from .dialplan import Dialplan
 
 _FILES = (
+    "ari.conf",
     "asterisk.conf",
     "chan_websocket.conf",
     "extensions.conf",
     "http.conf",
+    "logger.conf",
     "manager.conf",
     "modules.conf",
     "pjsip.conf",
@@ -37,12 +41,29 @@ def _free(path: Path) -> int:
     return shutil.disk_usage(path).free
 
 
+def _spool_of_asterisk() -> str | None:
+    """OFFHOOK_SPOOL of the Asterisk that runs here, as far as we may look into it."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes().decode(errors="replace")
+            # It may be run by a loader, whose words come first.
+            if "asterisk" not in map(os.path.basename, words.split("\0")[:4]):
+                continue
+            lines = (process / "environ").read_bytes().decode(errors="replace")
+            environment = dict(line.partition("=")[::2] for line in lines.split("\0"))
+            found.add(environment.get("OFFHOOK_SPOOL", ""))
+    return found.pop() if len(found) == 1 else None
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What a test cannot set up for real."""
 
     open_files: Callable[[], int] = _open_files
     free_bytes: Callable[[Path], int] = _free
+    spool_of_asterisk: Callable[[], str | None] = _spool_of_asterisk
+    """Empty: it has none; None: nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +77,8 @@ class Site:
     files: Mapping[str, ConfFile] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Files of Asterisk's that are there and cannot be read, and why."""
+    plan: Dialplan | None = None
+    """What extensions.conf says."""
     before_start: bool = False
     """Neither agent nor Asterisk run yet, and nobody may have their ports."""
     machine: Machine = Machine()
@@ -97,6 +120,7 @@ def look(
             continue
         except OSError as error:
             unreadable[name] = error.strerror or str(error)
+    extensions = files.get("extensions.conf")
     return Site(
         variables,
         settings,
@@ -104,6 +128,7 @@ def look(
         folder,
         files,
         unreadable,
+        dialplan.read(extensions) if extensions is not None else None,
         before_start,
         machine,
     )

@@ -4,6 +4,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from .setup import SetUp, named_asterisk, sound
+from .table import Tally
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +26,19 @@ def moto_url() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture(autouse=True)
+def keys_to_the_bucket(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+
+@pytest.fixture(scope="module")
+def tally() -> Iterator[Tally]:
+    tally = Tally()
+    yield tally
+    named = sum(tally.named.values())
+    missed = [name for name, found in tally.named.items() if not found]
+    print(f"\ndoctor: named {named} of {len(tally.named)} faults; missed: {missed}")
+    print(f"doctor: the slowest run took {tally.slowest:.1f} s")

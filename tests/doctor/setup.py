@@ -34,6 +34,8 @@ class Beside:
     ready: int = 200
     behind: int = 0
     working: str = "working"
+    models: list[str] | None = field(default_factory=lambda: ["fake", "ears", "tts-1"])
+    """None: the server does not say what it has."""
     chat_status: int = 0
     """0: it answers."""
     speech_status: int = 200
@@ -53,6 +55,8 @@ class SetUp:
     provider: str
     open_files: int = 65536
     free_bytes: int = 2**40
+    spool_of_asterisk: str | None = None
+    """Its OFFHOOK_SPOOL; None: nobody may look into its environment."""
     before_start: bool = False
     also: list[tuple[str, str, str]] = field(default_factory=list)
     """Replacements in rendered files."""
@@ -92,7 +96,11 @@ class SetUp:
             self.environment,
             self.conf,
             before_start=self.before_start,
-            machine=Machine(lambda: self.open_files, lambda _: self.free_bytes),
+            machine=Machine(
+                lambda: self.open_files,
+                lambda _: self.free_bytes,
+                lambda: self.spool_of_asterisk,
+            ),
         )
         return await findings(site)
 
@@ -147,10 +155,11 @@ async def sound(folder: Path, models: Path, sip_port: int) -> AsyncIterator[SetU
 
 @contextmanager
 def named_asterisk() -> Iterator[int]:
-    """A program of that name, and the UDP port that it has."""
+    """A program of that name, and the port that it has of UDP and of TCP."""
     code = (
         "import socket,sys; s=socket.socket(type=socket.SOCK_DGRAM);"
-        "s.bind(('127.0.0.1',0)); print(s.getsockname()[1], flush=True);"
+        "s.bind(('127.0.0.1',0)); port=s.getsockname()[1];"
+        "t=socket.create_server(('127.0.0.1',port)); print(port, flush=True);"
         "sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -210,6 +219,12 @@ def _provider(beside: Beside) -> FastAPI:
     async def status(request: Request, further: Any) -> Any:
         fake.speech_status = beside.speech_status
         return await further(request)
+
+    @app.get("/v1/models")
+    async def models() -> Response:
+        if beside.models is None:
+            return JSONResponse({"detail": "Not Found"}, 404)
+        return JSONResponse({"data": [{"id": name} for name in beside.models]})
 
     @app.post("/v1/audio/transcriptions")
     async def transcribe() -> Response:

@@ -1,6 +1,5 @@
 import argparse
 import json
-import os
 import socket
 
 import pytest
@@ -112,5 +111,5 @@ def test_files_of_asterisk(tmp_path):
     assert one.place_of("d").file == tmp_path / "more.conf"
     assert conf.section("two") is None
     assert [found.name for found in conf.of_type("x")] == ["three"]
-    odd = [(os.path.basename(place.file), place.line) for place, _ in conf.odd]
-    assert odd == [("a.conf", 2), ("a.conf", 14), ("a.conf", 15)]
+    odd = [(each.place.file.name, each.place.line, each.fatal) for each in conf.odd]
+    assert odd == [("a.conf", 2, True), ("a.conf", 14, False), ("a.conf", 15, True)]
