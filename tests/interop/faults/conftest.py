@@ -30,7 +30,7 @@ async def stage(
 @pytest.fixture(autouse=True)
 def nothing_planned(request: pytest.FixtureRequest) -> None:
     if "stage" in request.fixturenames:
-        request.getfixturevalue("stage").provider.script.clear()
+        request.getfixturevalue("stage").provider.do_well()
 
 
 def pytest_configure(config: pytest.Config) -> None:

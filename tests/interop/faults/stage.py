@@ -7,10 +7,12 @@ import asyncio
 import json
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +50,13 @@ class Stage:
         sipp: Path,
         provider: FaultyProvider,
         url: str,
+        port: int | None = None,
+        ais: str = AIS,
         **settings: str,
     ) -> None:
-        """`url`: the provider's. `settings`: above those that every stage has."""
-        (folder / "ais.toml").write_text(AIS)
+        """`url`: the provider's. `port`: the agent's, if not where Asterisk looks for
+        it. `settings`: above those that every stage has."""
+        (folder / "ais.toml").write_text(ais)
         self.folder, self.asterisk, self.provider = folder, asterisk, provider
         self._sipp = sipp
         self.settings = {
@@ -67,7 +72,10 @@ class Stage:
             **settings,
         }
         self.offhook = Offhook(
-            folder, asterisk.agent_port, asterisk.agent_password, **self.settings
+            folder,
+            port or asterisk.agent_port,
+            asterisk.agent_password,
+            **self.settings,
         )
 
     async def up(self) -> None:
@@ -86,9 +94,12 @@ class Stage:
         )
 
     @asynccontextmanager
-    async def call(self, **config: Any) -> AsyncIterator[tuple[Line, str]]:
+    async def call(
+        self, number: str = "1000", **config: Any
+    ) -> AsyncIterator[tuple[Line, str]]:
         """A call that has heard the greeting to its end, and its id."""
-        async with await self.phone(**config).dial(self.asterisk.uri()) as line:
+        uri = self.asterisk.uri(number)
+        async with await self.phone(**config).dial(uri) as line:
             await line.hear_sound(within=20)
             await line.hear_silence(1, within=20)
             yield line, await self.newest()
@@ -100,15 +111,43 @@ class Stage:
     async def get(self, path: str) -> Any:
         return await asyncio.to_thread(self.offhook.get, path)
 
+    async def put(self, path: str, **body: Any) -> None:
+        """By the API."""
+        request = urllib.request.Request(
+            self.offhook.url + path,
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+            method="PUT",
+        )
+        with await asyncio.to_thread(urllib.request.urlopen, request, timeout=20):
+            pass
+
+    async def live(self) -> float:
+        """Calls that the agent believes to be up."""
+        return await asyncio.to_thread(self.offhook.metric, "offhook_calls_live")
+
+    def log_of(self, call: str) -> list[str]:
+        """The agent's lines that name the call."""
+        lines = self.offhook.log.read_text(errors="replace").splitlines()
+        return [line for line in lines if call in line]
+
     async def record(self, call: str) -> dict[str, Any]:
         found: dict[str, Any] = await self.get(f"/calls/{call}")
         return found
 
     async def over(self, call: str) -> None:
-        """Until its record has an end."""
+        """Until its record has an end. It is there a moment after the call began."""
         async with asyncio.timeout(30):
-            while (await self.record(call))["end_reason"] is None:
+            while not await self._has_end(call):
                 await asyncio.sleep(0.1)
+
+    async def _has_end(self, call: str) -> bool:
+        try:
+            return (await self.record(call))["end_reason"] is not None
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            return False
 
     async def troubled(self, call: str) -> None:
         """Until its record tells of a failure."""
@@ -119,7 +158,7 @@ class Stage:
     def newest_in_asterisk(self) -> str:
         """For calls that the agent never had: the UNIQUEID of the trunk's last call."""
         begun = [each for each in self.asterisk.log.splitlines() if "Call " in each]
-        return begun[-1].rpartition("Call ")[2].partition(":")[0]
+        return begun[-1].rpartition("Call ")[2].partition(":")[0].split()[0]
 
     async def logged(self, words: str, within: float = 10.0) -> None:
         """Until it stands in a log."""
@@ -128,7 +167,8 @@ class Stage:
             within,
         )
 
-    async def explain(self, call: str, *options: str) -> Verdict:
+    async def explain(self, call: str, *options: str, later: float = 0) -> Verdict:
+        """`later`: by so many seconds it is asked than now."""
         parser = argparse.ArgumentParser()
         command.add_arguments(parser)
         agent, asterisk = map(str, self.logs)
@@ -139,7 +179,7 @@ class Stage:
             ),
             AgentConfig(self.offhook.url),
             "",
-            datetime.now(UTC),
+            datetime.now(UTC) + timedelta(seconds=later),
             lambda words: said.append(str(words)),
         )
         found = json.loads(said[0])
