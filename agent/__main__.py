@@ -7,28 +7,60 @@ import argparse
 import asyncio
 import os
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from agent import __version__
+from agent.environment import SettingsError
 from agent.secret_files import SecretFileError, with_files
+
+Learn = Callable[[argparse.ArgumentParser], None]
 
 
 def main() -> None:
     arguments = _parser().parse_args()
     if arguments.verb not in ("doctor", "config"):  # which tell where a value is from
-        _read_secret_files()
-    sys.exit(_run(arguments))
+        arguments.files = _read_secret_files()
+    from agent.observe import logs
+
+    # Those that run on set it up anew; libraries say hello when they are imported.
+    logs.set_up("WARNING", as_json=False)
+    try:
+        status = _run(arguments)
+    except SettingsError as error:
+        whose = "offhook" if arguments.verb == "serve" else f"offhook {arguments.verb}"
+        for line in str(error).splitlines():
+            print(f"{whose}: {line}", file=sys.stderr)
+        status = 2
+    sys.exit(status)
 
 
-def _read_secret_files() -> None:
+def _read_secret_files() -> Mapping[str, str]:
+    """The variables that named files, by those which they stand for by now."""
     try:
         environment = with_files(os.environ)
     except SecretFileError as error:
         sys.exit(f"offhook: {error}")
-    for name in os.environ.keys() - environment.keys():
+    gone = os.environ.keys() - environment.keys()
+    for name in gone:
         del os.environ[name]
     os.environ.update(environment)
+    return {name.removesuffix("_FILE"): name for name in gone}
+
+
+class _Verb(argparse.ArgumentParser):
+    """Learns its arguments when it is the one that was asked for."""
+
+    def __init__(self, *, learn: Learn | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._learn = learn
+
+    def parse_known_args(self, *given: Any, **more: Any) -> Any:
+        learn, self._learn = self._learn, None
+        if learn is not None:
+            learn(self)
+        return super().parse_known_args(*given, **more)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,27 +68,36 @@ def _parser() -> argparse.ArgumentParser:
         prog="offhook", description="An on-prem AI phone agent behind Asterisk."
     )
     parser.add_argument("--version", action="version", version=__version__)
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    verbs.add_parser("serve", help="answer calls; settings come from the environment")
-    work = verbs.add_parser(
-        "work", help="tell webhooks and store recordings; serve starts it by itself"
+    verbs = parser.add_subparsers(
+        dest="verb", metavar="VERB", required=True, parser_class=_Verb
     )
-    work.add_argument("--port", type=int, help="of /healthz and /metrics, on loopback")
-    verbs.add_parser(
-        "upload", help="take recordings to the store, where the agent cannot reach them"
+    for name, (does, learn) in _VERBS.items():
+        verbs.add_parser(name, help=does, learn=learn)
+    return parser
+
+
+def _of_work(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--port", type=int, help="of /healthz and /metrics, on loopback"
     )
-    call = verbs.add_parser("call", help="place a test call and print what was said")
-    from agent.phone import command as phone
 
-    phone.add_arguments(call)
-    evaluation = verbs.add_parser("eval", help="scripted callers, and what they expect")
-    from agent.evals import command as evals
 
-    evals.add_arguments(evaluation)
-    bench = verbs.add_parser("bench", help="measure this machine, test any agent")
-    benches = bench.add_subparsers(dest="bench", metavar="WHAT", required=True)
+def _of_call(parser: argparse.ArgumentParser) -> None:
+    from agent.phone import command
+
+    command.add_arguments(parser)
+
+
+def _of_eval(parser: argparse.ArgumentParser) -> None:
+    from agent.evals import command
+
+    command.add_arguments(parser)
+
+
+def _of_bench(parser: argparse.ArgumentParser) -> None:
     from agent.phone import capacity, conformance
 
+    benches = parser.add_subparsers(dest="bench", metavar="WHAT", required=True)
     capacity.add_arguments(
         benches.add_parser("capacity", help="how many calls this machine carries")
     )
@@ -65,46 +106,84 @@ def _parser() -> argparse.ArgumentParser:
             "conformance", help="does a server speak chan_websocket as Asterisk does?"
         )
     )
-    models = verbs.add_parser("models", help="fetch, list, verify and bundle models")
-    from agent.models import command as models_command
 
-    models_command.add_arguments(models)
-    knowledge = verbs.add_parser("knowledge", help="documents that AIs search")
-    from agent.storage import command as storage
 
-    storage.add_arguments(knowledge)
+def _of_models(parser: argparse.ArgumentParser) -> None:
+    from agent.models import command
+
+    command.add_arguments(parser)
+
+
+def _of_knowledge(parser: argparse.ArgumentParser) -> None:
+    from agent.storage import command
+
+    command.add_arguments(parser)
+
+
+def _of_customers(parser: argparse.ArgumentParser) -> None:
     from agent.storage import keys_command
 
-    keys_command.add_customers_arguments(
-        verbs.add_parser("customers", help="to whom calls, AIs and numbers belong")
-    )
-    keys_command.add_keys_arguments(
-        verbs.add_parser("keys", help="of the API: make, list, revoke")
-    )
-    from agent.doctor import command as doctor
-    from agent.doctor import config
-    from agent.explain import command as explain
+    keys_command.add_customers_arguments(parser)
 
-    explain.add_arguments(
-        verbs.add_parser("explain", help="why a call was silent, slow, or over")
-    )
-    doctor.add_arguments(
-        verbs.add_parser("doctor", help="what is wrong with this installation?")
-    )
-    config.add_arguments(
-        verbs.add_parser("config", help="every setting, and where it comes from")
-    )
-    recording = verbs.add_parser("recording", help="why is one missing? erase one")
+
+def _of_keys(parser: argparse.ArgumentParser) -> None:
+    from agent.storage import keys_command
+
+    keys_command.add_keys_arguments(parser)
+
+
+def _of_explain(parser: argparse.ArgumentParser) -> None:
+    from agent.explain import command
+
+    command.add_arguments(parser)
+
+
+def _of_doctor(parser: argparse.ArgumentParser) -> None:
+    from agent.doctor import command
+
+    command.add_arguments(parser)
+
+
+def _of_config(parser: argparse.ArgumentParser) -> None:
+    from agent.doctor import config
+
+    config.add_arguments(parser)
+
+
+def _of_recording(parser: argparse.ArgumentParser) -> None:
     from agent.storage import recording_command
 
-    recording_command.add_arguments(recording)
-    return parser
+    recording_command.add_arguments(parser)
+
+
+_VERBS: Mapping[str, tuple[str, Learn | None]] = {
+    "serve": ("answer calls; settings come from the environment", None),
+    "work": (
+        "tell webhooks and store recordings; serve starts it by itself",
+        _of_work,
+    ),
+    "upload": (
+        "take recordings to the store, where the agent cannot reach them",
+        None,
+    ),
+    "call": ("place a test call and print what was said", _of_call),
+    "eval": ("scripted callers, and what they expect", _of_eval),
+    "bench": ("measure this machine, test any agent", _of_bench),
+    "models": ("fetch, list, verify and bundle models", _of_models),
+    "knowledge": ("documents that AIs search", _of_knowledge),
+    "customers": ("to whom calls, AIs and numbers belong", _of_customers),
+    "keys": ("of the API: make, list, revoke", _of_keys),
+    "explain": ("why a call was silent, slow, or over", _of_explain),
+    "doctor": ("what is wrong with this installation?", _of_doctor),
+    "config": ("every setting, and where it comes from", _of_config),
+    "recording": ("why is one missing? erase one", _of_recording),
+}
 
 
 def _run(arguments: argparse.Namespace) -> int:
     match arguments.verb:
         case "serve":
-            return _serve()
+            return _serve(arguments.files)
         case "work":
             _work(arguments)
         case "upload":
@@ -151,19 +230,17 @@ def _bench(arguments: argparse.Namespace) -> int:
     return capacity.run(arguments, vad)
 
 
-def _serve() -> int:
+def _serve(files: Mapping[str, str]) -> int:
+    from agent.settings import read_settings
+    from agent.variables import Variables
+
+    settings = read_settings(Variables(os.environ, files))
+    # After the settings: whoever has to correct them need not wait for all this.
     from agent.app import create_app, find_models
-    from agent.environment import SettingsError
     from agent.models.errors import ModelError
     from agent.observe import logs
-    from agent.settings import read_settings
     from agent.web.server import Server, configured
 
-    try:
-        settings = read_settings()
-    except SettingsError as error:
-        print(f"offhook: {error}", file=sys.stderr)
-        return 2
     logs.set_up(
         settings.log_level, as_json=settings.log_json, with_words=settings.log_words
     )
@@ -194,11 +271,7 @@ def _work(arguments: argparse.Namespace) -> NoReturn:
     from agent.storage.ledger import DatabaseLedger
     from agent.storage.recordings import Recordings
 
-    try:
-        given = environment.work()
-    except environment.SettingsError as error:
-        print(f"offhook work: {error}", file=sys.stderr)
-        sys.exit(2)
+    given = environment.work()
     logs.set_up(given.log_level, as_json=given.log_json)
 
     def uploads(database: Database) -> Uploads:
@@ -245,9 +318,9 @@ def _upload() -> int:
         given = environment.upload()
         logs.set_up(given.log_level, as_json=given.log_json)
         asyncio.run(forever(given))
-    except (environment.SettingsError, StorageError) as error:
+    except StorageError as error:
         print(f"offhook upload: {error}", file=sys.stderr)
-        return 2 if isinstance(error, environment.SettingsError) else 1
+        return 1
     except KeyboardInterrupt:
         return 0
     return 0
@@ -296,7 +369,6 @@ async def _knowledge(arguments: argparse.Namespace) -> int:
 
     import httpx
 
-    from agent.environment import SettingsError
     from agent.settings import read_settings
     from agent.storage import command
     from agent.storage.database import Database
@@ -317,9 +389,9 @@ async def _knowledge(arguments: argparse.Namespace) -> int:
             knowledge = Knowledge(database, embeddings)
             async for line in command.run(arguments, knowledge, datetime.now(UTC)):
                 print(line)
-    except (SettingsError, StorageError) as error:
+    except StorageError as error:
         print(f"offhook knowledge: {error}", file=sys.stderr)
-        return 2 if isinstance(error, SettingsError) else 1
+        return 1
     return 0
 
 
@@ -330,11 +402,7 @@ async def _explain(arguments: argparse.Namespace) -> int:
     from agent.explain import command
     from agent.explain.sources import AgentConfig
 
-    try:
-        agent, database_url = environment.explain()
-    except environment.SettingsError as error:
-        print(f"offhook explain: {error}", file=sys.stderr)
-        return 2
+    agent, database_url = environment.explain()
     now = datetime.now(UTC)
     return await command.run(arguments, AgentConfig(*agent), database_url, now)
 
@@ -342,7 +410,7 @@ async def _explain(arguments: argparse.Namespace) -> int:
 async def _customers(arguments: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
-    from agent.environment import SettingsError, work
+    from agent.environment import work
     from agent.storage import keys_command
     from agent.storage.customers import Customers
     from agent.storage.database import Database
@@ -359,16 +427,15 @@ async def _customers(arguments: argparse.Namespace) -> int:
             )
             async for line in doing:
                 print(line)
-    except (SettingsError, StorageError) as error:
+    except StorageError as error:
         print(f"offhook {arguments.verb}: {error}", file=sys.stderr)
-        return 2 if isinstance(error, SettingsError) else 1
+        return 1
     return 0
 
 
 async def _recording(arguments: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
-    from agent.environment import SettingsError
     from agent.settings import read_settings
     from agent.storage import recording_command
     from agent.storage.database import Database
@@ -376,6 +443,7 @@ async def _recording(arguments: argparse.Namespace) -> int:
     from agent.storage.leftovers import Leftovers
     from agent.storage.listening import Listening
     from agent.storage.missing import Missing
+    from agent.storage.rejected import Rejected
     from agent.storage.retention import Retention
     from agent.storage.shelves import Shelves
 
@@ -394,12 +462,16 @@ async def _recording(arguments: argparse.Namespace) -> int:
             else:
                 left = Leftovers(config.monitor, config.spool)
                 retention = Retention(
-                    database, shelves, config.retention_days, left.discard
+                    database,
+                    shelves,
+                    config.retention_days,
+                    left.discard,
+                    rejected=Rejected(settings.data / "journal"),
                 )
                 said, status = await recording_command.erase(
                     arguments, retention, datetime.now(UTC)
                 )
-    except (SettingsError, StorageError) as error:
+    except StorageError as error:
         print(f"offhook recording: {error}", file=sys.stderr)
         return 2
     print(said)

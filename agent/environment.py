@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent import contradictions
 from agent.jobs.config import DeliveryConfig, WorkConfig
 from agent.models.config import ModelsConfig
-from agent.net.outside import networks
+from agent.net.addresses import networks
+from agent.storage.config import RecordingsConfig, RemoteLedgerConfig, S3Config
 from agent.storage.encoding import Format
-from agent.storage.recordings import RecordingsConfig
-from agent.storage.remote_ledger import RemoteLedgerConfig
-from agent.storage.stores import S3Config
 from agent.variables import VariableError, Variables
 
 
 class SettingsError(ValueError):
-    """A variable of the environment is wrong. Names it and what is expected."""
+    """Variables of the environment are wrong. Names them and what is expected: a line
+    for each reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +108,19 @@ def models(environment: Mapping[str, str] = os.environ) -> ModelsConfig:
 
 
 def upload(environment: Mapping[str, str] = os.environ) -> UploadSettings:
-    values = Values(environment)
+    variables = Variables.of(environment)
+    values = Values(variables)
     data = values.path("OFFHOOK_DATA", Path("var"))
-    return UploadSettings(
+    settings = UploadSettings(
         recordings=recordings(values, data),
         database_url=database_url(values, data),
         agent=_agent(values),
         log_level=log_level(values),
         log_json=log_json(values),
     )
+    if refused := contradictions.of_recordings(variables):
+        raise SettingsError("\n".join(map(str, refused)))
+    return settings
 
 
 def explain(

@@ -7,7 +7,7 @@ sense is an error that names the variable, and the agent does not start.
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,13 +16,18 @@ from urllib.parse import unquote, urlsplit
 from agent.calls import prices
 from agent.calls.ai import AIError, AIs, read
 from agent.calls.prices import Prices, PricesError
-from agent.conversation import catalogue
+from agent.contradictions import Contradiction, contradictions
+from agent.conversation import catalogue, suitable
 from agent.conversation.catalogue import Api, Endpoint, Given, SpeechEndpoint
-from agent.conversation.messages import SECURITY, SenderConfig, SmtpConfig
+from agent.conversation.config import (
+    SECURITY,
+    ProvidersConfig,
+    SenderConfig,
+    SmtpConfig,
+    TurnsConfig,
+    WhisperConfig,
+)
 from agent.conversation.policy import COUNTRIES
-from agent.conversation.providers import ProvidersConfig
-from agent.conversation.turns import TurnsConfig
-from agent.conversation.whisper import WhisperConfig
 from agent.environment import (
     SettingsError,
     Values,
@@ -35,18 +40,18 @@ from agent.environment import (
     recordings,
     work_settings,
 )
-from agent.media.gate import GateConfig
-from agent.media.noise import NoiseServiceConfig
+from agent.media.config import GateConfig, NoiseServiceConfig
 from agent.models.config import ModelsConfig
-from agent.observe.traces import TracesConfig, pairs
-from agent.storage.embeddings import EmbeddingsConfig
-from agent.storage.recordings import RecordingsConfig
+from agent.observe.config import TracesConfig, pairs
+from agent.storage.config import EmbeddingsConfig, RecordingsConfig
 from agent.telephony.ami import AmiConfig
 from agent.variables import Variables, unknown
-from agent.web.audiosocket import AudioSocketConfig
-from agent.web.limits import ApiLimits
-from agent.web.signing import SigningConfig
-from agent.web.telephony_ws import TelephonyConfig
+from agent.web.config import (
+    ApiLimits,
+    AudioSocketConfig,
+    SigningConfig,
+    TelephonyConfig,
+)
 
 LOCAL_LLM = "qwen2.5-coder-0.5b"
 LOCAL_VOICE = "piper-en_US-joe-medium"
@@ -113,17 +118,44 @@ class Settings:
     secrets: Mapping[str, str]
     """What HTTP tools and MCP servers may call for: OFFHOOK_SECRET_*, by full name."""
 
+    @property
+    def whole_house(self) -> ProvidersConfig:
+        """With what the agent starts on this machine; to look at, not to ask."""
+        nowhere = "http://127.0.0.1:9/v1"
+        config = self.providers.with_local_mind(nowhere, self.llm_model)
+        return config.with_piper(nowhere, [self.voice_model])
+
+    @property
+    def whisper_name(self) -> str:
+        """Of the ears of this machine, as AIs name them."""
+        return f"{catalogue.LOCAL_EARS}.{self.stt_model.removeprefix('whisper-')}"
+
 
 def read_settings(
     environment: Mapping[str, str] = os.environ, *, look_only: bool = False
 ) -> Settings:
     """`look_only`: for who must not write to OFFHOOK_DATA; secrets that are not made up
-    yet stay empty, and unknown names are not refused."""
+    yet stay empty, and neither unknown names nor what `refusals` has stop them."""
     variables = Variables.of(environment)
+    settings = _read(variables, look_only=look_only)
+    if not look_only:
+        refused = [*_strangers(variables), *refusals(settings, variables)]
+        if refused:
+            raise SettingsError("\n".join(map(str, refused)))
+    return settings
+
+
+def refusals(settings: Settings, variables: Variables) -> list[Contradiction]:
+    """Why an agent with these does not start, besides names that nobody reads."""
+    return [
+        *contradictions(variables),
+        *(_no_provider(settings, variables) or _no_answer(settings)),
+    ]
+
+
+def _read(variables: Variables, *, look_only: bool) -> Settings:
     values = Values(variables)
     data = values.path("OFFHOOK_DATA", Path("var"))
-    if not look_only:
-        _refuse_unknown(variables)
     kept = partial(_made_up, look_only=look_only)
     return Settings(
         host=values.text("OFFHOOK_HOST", "127.0.0.1"),
@@ -204,10 +236,43 @@ def read_settings(
     )
 
 
-def _refuse_unknown(variables: Variables) -> None:
+def _strangers(variables: Variables) -> Iterator[Contradiction]:
     for name, near in unknown(variables):
-        hint = f"; did you mean {near}?" if near else ": delete it"
-        raise SettingsError(f"{name} is a variable that nobody reads{hint}")
+        hint = f"Did you mean {near}?" if near else "Delete it."
+        yield Contradiction(name, f"{name} is a variable that nobody reads", hint)
+
+
+def _no_provider(settings: Settings, variables: Variables) -> list[Contradiction]:
+    """The defaults that name somebody who is not there."""
+    house = settings.whole_house
+    mind = "OFFHOOK_ENGINE_MODEL"
+    if variables.look(mind).source == "default":
+        mind = "OPENAI_MODEL"
+    return [
+        Contradiction(
+            variable,
+            f"{variable} is {variables.look(variable).value!r}, and {missing}",
+            "Set that, or name another provider.",
+        )
+        for variable, chosen, there, table in (
+            (mind, house.engine_model, house.minds, catalogue.MINDS),
+            ("OFFHOOK_STT", house.stt, house.ears, catalogue.EARS),
+            ("OFFHOOK_TTS", house.tts, house.voices, catalogue.VOICES),
+        )
+        if (missing := suitable.missing(chosen, there, table))
+    ]
+
+
+def _no_answer(settings: Settings) -> list[Contradiction]:
+    """AIs of the file that could not hear, think or speak."""
+    found = []
+    for ai in settings.ais.by_name.values():
+        try:
+            suitable.check(ai, settings.whole_house, settings.whisper_name)
+        except AIError as error:
+            mends = "Give this provider its address and key, or name another."
+            found.append(Contradiction("OFFHOOK_AIS", f"OFFHOOK_AIS: {error}", mends))
+    return found
 
 
 def _threads() -> int:
@@ -327,6 +392,8 @@ def _endpoints(values: Values) -> dict[str, Endpoint]:
             )
         if name in catalogue.TAKEN:
             raise SettingsError(f"OFFHOOK_ENDPOINTS: {name!r} has its own variables")
+        if name in made:
+            raise SettingsError(f"OFFHOOK_ENDPOINTS has {name!r} twice: keep one")
         key, _, host = parts.netloc.rpartition("@")
         address = parts._replace(netloc=host).geturl().rstrip("/")
         made[name] = Endpoint(Api.OPENAI, address, unquote(key))

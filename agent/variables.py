@@ -89,8 +89,13 @@ class Variable:
 class Variables(Mapping[str, str]):
     """An environment that resolves NAME_FILE and keeps what was read of it."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], files: Mapping[str, str] | None = None
+    ) -> None:
+        """`files`: of what came from a file and stands in the environment by now, the
+        variables that named it."""
         self._environment = environment
+        self._files = files or {}
         self.read: dict[str, Variable] = {}
         """By name, in the order of reading."""
 
@@ -105,6 +110,12 @@ class Variables(Mapping[str, str]):
         found = Variable(name, value or default, source, default)
         self.read[name] = found
         return found.value
+
+    def look(self, name: str) -> Variable:
+        """As it was read, or as it stands there. Looking is not reading."""
+        if name in self.read:
+            return self.read[name]
+        return Variable(name, *self._find(name))
 
     def get(self, name: str, default: Any = None, /) -> Any:
         value, source = self._find(name)
@@ -135,7 +146,8 @@ class Variables(Mapping[str, str]):
         named = f"{name}_FILE"
         file = self._environment.get(named, "").strip()
         if not file:
-            return value, "environment" if value else "default"
+            known = self._files.get(name, "environment")
+            return value, known if value else "default"
         if value:
             raise VariableError(f"{name} and {named} are both set: keep one")
         try:

@@ -2,14 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.conversation.messages import SenderConfig, SmtpConfig
+from agent.conversation.config import SenderConfig, SmtpConfig
 from agent.environment import SettingsError, upload
-from agent.observe.traces import TracesConfig
+from agent.observe.config import TracesConfig
 from agent.settings import read_settings
+from agent.storage.config import RecordingsConfig, RemoteLedgerConfig, S3Config
 from agent.storage.encoding import Format
-from agent.storage.recordings import RecordingsConfig
-from agent.storage.remote_ledger import RemoteLedgerConfig
-from agent.storage.stores import S3Config
 
 MAIL = {"OFFHOOK_SMTP_HOST": "mail", "OFFHOOK_SMTP_FROM": "us@example.com"}
 SMS = {"OFFHOOK_MESSAGE_URL": "https://sms.example"}
