@@ -43,7 +43,8 @@ from agent.media.vad import Vad
 from agent.models.store import Store
 from agent.net import outside
 from agent.observe import garbage
-from agent.observe.traces import Traced, Traces, TracesConfig
+from agent.observe.config import TracesConfig
+from agent.observe.traces import Traced, Traces
 from agent.observe.watchdog import Watchdog
 from agent.session import LiveCalls, Parts, Records
 from agent.settings import Settings
@@ -54,6 +55,7 @@ from agent.storage.leftovers import Leftovers
 from agent.storage.listening import Listening
 from agent.storage.missing import Missing
 from agent.storage.peaks import Peaks
+from agent.storage.rejected import Rejected
 from agent.storage.retention import Retention
 from agent.storage.shelves import Shelves
 from agent.telephony.ami import Ami
@@ -156,13 +158,13 @@ async def _open(app: FastAPI, settings: Settings, books: Books) -> AsyncIterator
         mind, voice = await asyncio.gather(
             _local_mind(house, settings, store, checks, toolbox, books)
             if LOCAL_MIND in used
-            else _nothing(),
+            else _no_mind(),
             open_voice(house, settings, store, checks)
             if LOCAL_VOICE in used
             else _nothing(),
         )
         if mind:
-            config = config.with_local_mind(mind, settings.llm_model)
+            config = config.with_local_mind(mind.url, settings.llm_model)
         if voice:
             config = config.with_piper(voice, [settings.voice_model])
         providers = Providers(config, whisper)
@@ -181,6 +183,8 @@ async def _open(app: FastAPI, settings: Settings, books: Books) -> AsyncIterator
 
         async def prepare(ai: AI) -> None:
             await toolbox.open([ai])
+            if mind:
+                await mind.reads([ai])
             await rehearse(ai, providers.voices(ai)[0], memory.phrases)
 
         books.directory.admit(served.check, prepare)
@@ -228,7 +232,7 @@ async def _open(app: FastAPI, settings: Settings, books: Books) -> AsyncIterator
         if settings.work.inside:
             _work(house, settings.work.config.port)
         logger.info(
-            "ready on {}:{}: {} calls at most, AIs: {}",
+            "[SERVE] ready on {}:{}: {} calls at most, AIs: {}",
             settings.host,
             settings.port,
             settings.max_calls,
@@ -265,6 +269,7 @@ def _recordings(app: FastAPI, settings: Settings, database: Database) -> Retenti
         config.retention_days,
         left.discard,
         event_days=settings.event_days,
+        rejected=Rejected(settings.data / "journal"),
     )
     app.state.retention = retention
     return retention
@@ -328,6 +333,27 @@ async def _start(
     checks[server.name] = healthy
 
 
+class _LocalMind:
+    """Our own language model, that has read the instructions before anybody calls."""
+
+    def __init__(
+        self, url: str, at_once: int, settings: Settings, toolbox: Toolbox
+    ) -> None:
+        self.url, self._at_once = url, at_once
+        self._settings, self._toolbox = settings, toolbox
+
+    async def reads(self, ais: Iterable[AI]) -> None:
+        for ai in ais:
+            if LOCAL_MIND in self._settings.providers.used([ai]):
+                await warm_llm(
+                    self.url,
+                    self._settings.llm_model,
+                    prompts.system(ai),
+                    described(ai, self._toolbox),
+                    at_once=self._at_once,
+                )
+
+
 async def _local_mind(
     house: AsyncExitStack,
     settings: Settings,
@@ -335,26 +361,19 @@ async def _local_mind(
     checks: Checks,
     toolbox: Toolbox,
     books: Books,
-) -> str:
-    """Where our own language model is, which then has read all instructions."""
+) -> _LocalMind | None:
     config = LlmServerConfig(
         model=next(store.path(settings.llm_model).glob("*.gguf")),
         threads=settings.llm_threads,
     )
     server = llm_server(config, free_port())
+    mind = _LocalMind(server.url, config.parallel, settings, toolbox)
+    await _start(house, server, checks, lambda: mind.reads(books.directory.ais()))
+    return mind
 
-    async def warm() -> None:
-        for ai in books.directory.ais():
-            await warm_llm(
-                server.url,
-                settings.llm_model,
-                prompts.system(ai),
-                described(ai, toolbox),
-                at_once=config.parallel,
-            )
 
-    await _start(house, server, checks, warm)
-    return server.url
+async def _no_mind() -> None:
+    return None
 
 
 async def open_voice(
@@ -413,7 +432,8 @@ def _keep(house: AsyncExitStack, forever: Coroutine[Any, Any, None]) -> None:
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled():
-            logger.critical("a part of the agent has died: {!r}", task.exception())
+            fault = task.exception()
+            logger.critical("[SERVE] a part of the agent has died: {!r}", fault)
             os.kill(os.getpid(), signal.SIGTERM)
 
     task.add_done_callback(ended)

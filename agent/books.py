@@ -90,7 +90,7 @@ class Books:
         except StorageError as error:
             if self.database.dialect == "sqlite":
                 raise
-            logger.error("{}; calls are taken, and kept in the journal", error)
+            logger.error("[DB] is away; calls are taken and kept: {}", error)
             keep(self._begin_later())
         started_at = now()
         agents = Agents(self.database, self._settings.agent_id, started_at)
@@ -122,7 +122,7 @@ class Books:
             try:
                 await self._begin()
             except StorageError as error:
-                logger.debug("the database is still away: {}", error)
+                logger.debug("[DB] is still away: {}", error)
                 continue
-            logger.info("the database is there")
+            logger.info("[DB] is there")
             await asyncio.Event().wait()

@@ -20,12 +20,13 @@ from loguru import logger
 from agent.calls.ai import AI, AIs
 from agent.calls.facts import Fact
 from agent.calls.heard import Heard
-from agent.conversation.providers import Providers, ProvidersConfig
+from agent.conversation.config import ProvidersConfig
+from agent.conversation.providers import Providers
 from agent.conversation.seams import Transcript
 from agent.conversation.tools.toolbox import Toolbox
 from agent.media.audio import DECODE
+from agent.media.config import GateConfig
 from agent.media.ear import Ear
-from agent.media.gate import GateConfig
 from agent.media.mouth import Mouth
 from agent.media.vad import Vad
 from agent.observe import garbage
@@ -34,7 +35,8 @@ from agent.session import LiveCalls, Parts, Talker
 from agent.storage.directory import Directory
 from agent.web import health, problems, telephony_ws
 from agent.web.auth import NoKeys
-from agent.web.limits import ApiLimits, Limits
+from agent.web.config import ApiLimits, TelephonyConfig
+from agent.web.limits import Limits
 from agent.web.server import configured
 
 CUSHION = 0.1
@@ -93,7 +95,7 @@ class _Deaf:
 
 def create_app(
     model: Path,
-    login: telephony_ws.TelephonyConfig,
+    login: TelephonyConfig,
     talker: Callable[[Ear, Mouth], Talker] | None = Echo,
 ) -> FastAPI:
     """`model`: silero_vad.onnx. Without a talker: an AI whose models do not answer."""
@@ -145,7 +147,7 @@ async def _open(
 
 def serve(model: Path, port: int, password: str) -> None:
     """On loopback, with what `offhook serve` has."""
-    login = telephony_ws.TelephonyConfig("asterisk", password)
+    login = TelephonyConfig("asterisk", password)
     config = configured(create_app(model, login), "127.0.0.1", port)
     uvicorn.Server(config).run()
 

@@ -14,6 +14,7 @@ from collections.abc import (
     MutableMapping,
     Sequence,
 )
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -40,6 +41,7 @@ from agent.calls.prices import Prices
 from agent.calls.transcript import ToolUse, Trouble, Turn
 from agent.calls.usage import Meter, Use
 from agent.conversation import prompts
+from agent.conversation.config import TurnsConfig
 from agent.conversation.errors import ProviderError
 from agent.conversation.hearing import Hearing, Manners
 from agent.conversation.pipeline import Conversation, Memory
@@ -49,12 +51,18 @@ from agent.conversation.realtime import Realtime, Sound
 from agent.conversation.stopwatch import Stopwatch
 from agent.conversation.tools.offers import Offer, described
 from agent.conversation.tools.toolbox import Toolbox
-from agent.conversation.turns import TurnsConfig
 from agent.media.audio import DECODE, Resampler
+from agent.media.config import GateConfig
 from agent.media.ear import Ear
 from agent.media.endings import Endings
-from agent.media.gate import GateConfig
-from agent.media.link import Introduction, Link, NoStartError, Socket, introduce
+from agent.media.link import (
+    Introduction,
+    Link,
+    NoStartError,
+    Socket,
+    SocketLost,
+    introduce,
+)
 from agent.media.mouth import Mouth
 from agent.media.noise import MakeFilter
 from agent.media.transport import AgentAudio
@@ -62,13 +70,27 @@ from agent.media.vad import Vad
 from agent.observe import logs, metrics
 from agent.observe.media import Media
 from agent.telephony.recording import Recorder
-from agent.wire.audio import codec
+from agent.wire.audio import Codec, codec
 from agent.wire.errors import WireError
+from agent.wire.events import MediaStart
 
 FAREWELL_DEADLINE = 15.0
 """Seconds in which a goodbye must have been heard."""
 CLOSE_DEADLINE = 2.0
 """Seconds that Asterisk has to close the socket after our HANGUP."""
+TELLING = 1.0
+"""Seconds that the dialplan has to say why a socket broke."""
+IN_VAIN = 2.0
+"""Seconds for an answer, from which on a caller who hangs up has lost patience."""
+_AWAITED = {
+    "stt": "the recogniser's words",
+    "llm": "the model's first word",
+    "tts": "the voice's first sound",
+}
+HELD_UP = 0.5
+"""Seconds of delay on the way to us, from which on the account of a call tells it."""
+_SOCKET_CLOSED = (EndReason.CALLER_HUNG_UP, EndReason.SOCKET_LOST)
+"""Nobody is there any more who could be told to hang up."""
 
 
 _TOKENS = {
@@ -183,6 +205,10 @@ class LiveCalls:
         """Hangs up; False when no such call is up."""
         return self._tell(call_id, lambda call: call.end(EndReason.OPERATOR_HUNG_UP))
 
+    def tell(self, call_id: str, *, line_cleared: bool) -> bool:
+        """What the dialplan does next; False when no such call is up."""
+        return self._tell(call_id, lambda call: call.told(line_cleared=line_cleared))
+
     def hold(self, call_id: str) -> bool:
         """The caller is elsewhere for a while; False when no such call is up."""
         return self._tell(call_id, lambda call: call.hold())
@@ -248,9 +274,14 @@ class Session:
         self._parts = parts
         self._end: CallEnd | None = None
         self._ended = asyncio.Event()
+        self._line_cleared = asyncio.get_running_loop().create_future()
+        """What the dialplan says first: the caller's line is cleared, or it goes on."""
         self._parting = (EndReason.AGENT_HUNG_UP, "")
         """Why the call ends once the conversation is over."""
         self._answered_at: datetime | None = None
+        self._channel = ""
+        """The AI leg's name in Asterisk's log, once it is known."""
+        self._stopwatch = Stopwatch()
         self._turns: list[Turn] = []
         self._variables = dict(ai.variables) | dict(call.variables)
         self._kept: Mapping[str, str] = {}
@@ -258,11 +289,18 @@ class Session:
         keys_to = partial(parts.toolbox.deliver, ai, self) if ai.keys_to else None
         self._privacy = Privacy(call.id, parts.recorder, keys_to)
 
-    def end(self, reason: EndReason, detail: str = "") -> None:
-        """The first reason is kept; calling again does nothing."""
+    def end(
+        self, reason: EndReason, detail: str = "", at: datetime | None = None
+    ) -> None:
+        """The first reason is kept; calling again does nothing. `at`: if not now."""
         if self._end is None:
-            self._end = CallEnd(reason, datetime.now(UTC), detail)
+            self._end = CallEnd(reason, at or datetime.now(UTC), detail)
             self._ended.set()
+
+    def told(self, *, line_cleared: bool) -> None:
+        """By the dialplan, of the caller's line; the first word counts."""
+        if not self._line_cleared.done():
+            self._line_cleared.set_result(line_cleared)
 
     async def part(self, reason: EndReason, farewell: str, detail: str = "") -> None:
         """Say that, wait until it was heard, end the call."""
@@ -308,37 +346,51 @@ class Session:
             await self._talker.be_silent()
 
     async def record_stop(self) -> None:
-        await self._privacy.stop()
+        with self._logged():
+            await self._privacy.stop()
 
     async def record_start(self) -> None:
-        await self._privacy.start()
+        with self._logged():
+            await self._privacy.start()
 
     async def record_pause(self, seconds: float = SECONDS) -> None:
-        await self._privacy.pause(seconds)
+        with self._logged():
+            await self._privacy.pause(seconds)
 
     async def record_resume(self) -> None:
-        await self._privacy.resume()
+        with self._logged():
+            await self._privacy.resume()
 
     def hold(self) -> None:
-        logger.info("[WS] on hold")
-        if self._talker is not None:
-            self._talker.hold()
+        with self._logged():
+            logger.info("[CALL] on hold")
+            if self._talker is not None:
+                self._talker.hold()
 
     def resume(self) -> None:
-        logger.info("[WS] the hold is over")
-        if self._talker is not None:
-            self._talker.resume()
+        with self._logged():
+            logger.info("[CALL] the hold is over")
+            if self._talker is not None:
+                self._talker.resume()
 
     async def run(self) -> None:
-        with logger.contextualize(call=self.call.id):
+        with self._logged():
             self._note(CallBegan(self.call))
             try:
                 await self._answer()
             except Exception as error:  # noqa: BLE001 - ends this call, not the server
-                logger.exception("the call failed")
+                with self._logged():
+                    logger.exception("[CALL] failed")
                 self.end(EndReason.AGENT_FAILED, repr(error))
             finally:
-                await self._put_down()
+                with self._logged():
+                    await self._put_down()
+
+    def _logged(self) -> AbstractContextManager[None]:
+        """Lines of the log are of this call, and those of tasks that begin meanwhile;
+        an operator's request comes from elsewhere."""
+        channel = {"channel": self._channel} if self._channel else {}
+        return logger.contextualize(call=self.call.id, **channel)
 
     async def _answer(self) -> None:
         try:
@@ -349,6 +401,7 @@ class Session:
             return
         start = introduction.start
         self._answered_at = datetime.now(UTC)
+        self._channel = start.channel
         self._note(
             CallAnswered(
                 self.call.id,
@@ -358,23 +411,25 @@ class Session:
                 introduction.dialect.name,
             )
         )
-        logger.info(
-            "call began: {} -> {}, AI {}, {} over {}",
-            self.call.caller or "unknown",
-            self.call.called or "unknown",
-            self.call.ai,
-            start.format,
-            introduction.dialect.name,
-        )
-        try:
-            await self._talk(introduction)
-        except WireError as error:
-            logger.error("[WS] cannot speak with this Asterisk: {}", error)
-            self.end(EndReason.UNSUPPORTED_FORMAT, str(error))
+        with self._logged():
+            logger.info(
+                "[CALL] began: {} -> {}, AI {}, {} over {}",
+                self.call.caller or "unknown",
+                self.call.called or "unknown",
+                self.call.ai,
+                start.format,
+                introduction.dialect.name,
+            )
+            try:
+                await self._talk(introduction)
+            except WireError as error:
+                logger.error("[WS] cannot speak with this Asterisk: {}", error)
+                self.end(EndReason.UNSUPPORTED_FORMAT, str(error))
 
     async def _talk(self, introduction: Introduction) -> None:
         start, dialect = introduction.start, introduction.dialect
         sound = codec(start.format)
+        _check_frames(start, sound)
         mouth = Mouth(self._socket.send, dialect, sound, start.ptime or 20)
         noise = self._parts.noise.get(self._ai.noise)
         ear = Ear(sound, self._parts.vad, self._parts.gate, noise)
@@ -394,7 +449,7 @@ class Session:
                 talker.answered()
                 await self._ended.wait()
                 await self._now(talker).cancel()
-                if self._end and self._end.reason is not EndReason.CALLER_HUNG_UP:
+                if self._end and self._end.reason not in _SOCKET_CLOSED:
                     mouth.hang_up()
                     await asyncio.wait([others[0]], timeout=CLOSE_DEADLINE)
                 for task in others:
@@ -414,13 +469,38 @@ class Session:
                 mouth.xoff,
                 mouth.flushes,
                 link.garbage,
+                introduction.early,
+                link.odd,
+                ear.late if ear.late >= HELD_UP else 0.0,
             )
             logger.info("[WS] {}", media)
             ear.close()
 
     async def _listen(self, link: Link) -> None:
-        await link.run()
-        self.end(EndReason.CALLER_HUNG_UP)
+        try:
+            await link.run()
+        except SocketLost as error:
+            at, waited = datetime.now(UTC), self._waited()
+            if self._end is None and await self._is_cleared():
+                # Asterisk had not read all we sent: a reset swallows its close.
+                logger.info("[WS] no close came, and the caller has hung up")
+                self.end(EndReason.CALLER_HUNG_UP, waited, at)
+            else:
+                logger.warning("[WS] the socket broke: {}", error)
+                self.end(EndReason.SOCKET_LOST, str(error), at)
+        self.end(EndReason.CALLER_HUNG_UP, self._waited())
+
+    async def _is_cleared(self) -> bool:
+        """Whether the dialplan says so of the caller's line; it may say nothing."""
+        await asyncio.wait([self._line_cleared], timeout=TELLING)
+        return self._line_cleared.done() and self._line_cleared.result()
+
+    def _waited(self) -> str:
+        """For what a caller who hangs up now has waited in vain."""
+        part, seconds = self._stopwatch.waiting() or ("", 0.0)
+        if seconds < IN_VAIN:
+            return ""
+        return f"after waiting {seconds:.1f} s for {_AWAITED[part]}"
 
     def _now(self, talker: Talker) -> Talker:
         """Who talks by now, if another began."""
@@ -446,7 +526,7 @@ class Session:
         def patience(seconds: float) -> None:
             ear.gate.stop = seconds
 
-        stopwatch = Stopwatch()
+        stopwatch = self._stopwatch
         mouth.on_sound = stopwatch.heard
         hearing = Hearing(
             ai,
@@ -515,7 +595,7 @@ class Session:
         except ProviderError as error:
             if not isinstance(talker, Realtime):
                 raise
-            logger.error("[LLM] speech to speech failed: {}; we go on without", error)
+            logger.error("[LLM] no speech to speech, we go on without: {}", error.cause)
             ear.on_audio = None
             # It has introduced itself, and the ears and the voice of this machine need
             # no model that speaks: the default mind goes on.
@@ -534,9 +614,7 @@ class Session:
     # What is written down.
 
     def on_turn(self, turn: Turn) -> None:
-        seconds = (turn.ended_at - turn.started_at).total_seconds()
-        said = f"{len(turn.text.split())} words, {seconds:.1f} s"
-        logger.info("[{}] {}", turn.speaker.upper(), said)
+        logger.info("[{}] {}", turn.speaker.upper(), _without_words(turn))
         logger.log(logs.words(), "[{}] {}", turn.speaker.upper(), turn.text)
         self._turns.append(turn)
         self._note(TurnTaken(self.call.id, turn))
@@ -585,4 +663,29 @@ class Session:
         seconds = (self._end.ended_at - self.call.started_at).total_seconds()
         metrics.calls.labels(self._end.reason).inc()
         metrics.call_seconds.observe(seconds)
-        logger.info("call ended: {} after {:.1f} s", self._end.reason, seconds)
+        logger.info("[CALL] ended: {} after {:.1f} s", self._end.reason, seconds)
+
+
+def _check_frames(start: MediaStart, sound: Codec) -> None:
+    """Whether MEDIA_START contradicts itself: noise would be all that is heard."""
+    ptime = start.ptime or 20
+    expected = sound.frame_bytes(ptime)
+    if start.frame_size not in (0, expected):
+        logger.warning(
+            "[WS] MEDIA_START says {}, whose {} ms have {} bytes, and frames of {}",
+            *(sound.name, ptime, expected, start.frame_size),
+        )
+
+
+_PARTS = ("silence", "stt", "llm", "tts", "reply", "heard")
+
+
+def _without_words(turn: Turn) -> str:
+    seconds = (turn.ended_at - turn.started_at).total_seconds()
+    told = f"{len(turn.text.split())} words, {seconds:.1f} s"
+    if turn.interrupted:
+        told += ", interrupted"
+    took = ", ".join(
+        f"{part} {turn.latency[part]:.2f}" for part in _PARTS if part in turn.latency
+    )
+    return f"{told}; {took}" if took else told

@@ -15,10 +15,12 @@ import pytest
 
 from agent.calls.call import EndReason
 from agent.calls.transcript import Speaker
+from agent.media.link import SocketLost
 from agent.session import Session
 from agent.wire.commands import Continue, Flush, Hangup, Pause
 from tests.fakes.agent import Agent
 from tests.fakes.asterisk import FakeAsterisk
+from tests.fakes.log import written
 from tests.fakes.provider import ToolCall
 from tests.fakes.realtime import Answer, FakeRealtime
 
@@ -282,6 +284,64 @@ async def test_garbage_in_mid_call_disturbs_nobody(agent, asterisk):
             asterisk.tell(garbage)
         scene.say(QUESTION)
         assert (await scene.said(3))[2] == ("agent", "From nine to five.")
+
+
+class Torn(FakeAsterisk):
+    """Its end is none in good order."""
+
+    async def receive(self) -> bytes | str | None:
+        message = await super().receive()
+        if message is None:
+            raise SocketLost("it broke off")
+        return message
+
+
+async def test_a_socket_that_breaks_is_no_hang_up(agent):
+    asterisk = Torn()
+    with written() as log:
+        async with Scene(agent, asterisk) as scene:
+            asterisk.start()
+            await scene.said(1)
+    (end,) = agent.records.ends
+    assert (end.reason, end.detail) == (EndReason.SOCKET_LOST, "it broke off")
+    assert "[WS] the socket broke: it broke off" in log.getvalue()
+
+
+async def test_a_socket_that_breaks_before_the_call_begins(agent):
+    async with Scene(agent, Torn()):
+        pass
+    (end,) = agent.records.ends
+    assert (end.reason, end.detail) == (EndReason.NO_MEDIA_START, "it broke off")
+
+
+async def test_a_flood_on_the_wire_is_not_one_in_the_log(agent, asterisk):
+    with written() as log:
+        async with Scene(agent, asterisk) as scene:
+            for _ in range(3):
+                asterisk.tell(SILENCE)
+            asterisk.start()
+            await scene.said(1)
+            for number in range(100):
+                asterisk.tell('{"event":"MEDIA_XOFF"}')
+                asterisk.tell('{"event":"MEDIA_XON"}')
+                asterisk.tell(f'{{"event":"NEWS_{number}"}}')
+                asterisk.tell('{"event":"SAME"}')
+                asterisk.tell(SILENCE[:159])
+    said = log.getvalue()
+    assert said.count("XOFF") == 7  # the 1st, 2nd, 4th ... 64th
+    assert said.count("unknown event") == 8
+    assert "garbage 0; early 3; odd 100" in said
+
+
+async def test_a_start_that_contradicts_itself_is_told(agent, asterisk):
+    with written() as log:
+        async with Scene(agent, asterisk) as scene:
+            asterisk.tell(
+                '{"event":"MEDIA_START","channel_id":"1.1","format":"slin",'
+                '"optimal_frame_size":160,"ptime":20}'
+            )
+            await scene.said(1)
+    assert "says slin, whose 20 ms have 320 bytes, and frames of 160" in log.getvalue()
 
 
 async def test_a_model_that_fails_does_not_end_the_call(agent, asterisk):

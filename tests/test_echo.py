@@ -9,7 +9,7 @@ from agent.calls.call import EndReason
 from agent.echo import CUSHION, Echo, create_app
 from agent.phone import stamp
 from agent.session import Session
-from agent.web.telephony_ws import TelephonyConfig
+from agent.web.config import TelephonyConfig
 from tests.fakes.asterisk import FakeAsterisk
 
 FRAMES = [stamp.write(number, 4).ljust(160, b"\xf0") for number in range(20)]

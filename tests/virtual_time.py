@@ -29,6 +29,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jump.jumped
 
+    def stall(self, seconds: float) -> None:
+        """As if whoever runs now had kept it so long."""
+        self._jump.jumped += seconds
+
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:

@@ -17,7 +17,9 @@ class EndReason(StrEnum):
     """Every way in which a call can end. The first reason given is kept."""
 
     CALLER_HUNG_UP = "caller_hung_up"
-    """The socket closed: the caller's BYE and a lost Asterisk look the same."""
+    """Asterisk closed the socket, as it does at the caller's BYE."""
+    SOCKET_LOST = "socket_lost"
+    """The socket broke, and nobody had closed it; the end's detail says how."""
     AGENT_HUNG_UP = "agent_hung_up"
     """The AI said goodbye and used its `end_call` tool."""
     AGENT_LEFT = "agent_left"

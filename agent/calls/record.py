@@ -86,6 +86,22 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
+class Untold:
+    """An event of the call that a webhook has not been told."""
+
+    webhook: str
+    event: str
+    """Its type."""
+    since: datetime
+    error: str
+    """Of the last try; if it waits behind another event, of that one's."""
+    next_try: datetime | None
+    """None: as soon as it is its turn, or never."""
+    given_up: bool
+    """It is never tried again by itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class ListedCall:
     call: Call
     end: CallEnd | None
@@ -109,3 +125,4 @@ class CallRecord:
     cost: float | None = 0.0
     variables: Mapping[str, str] = field(default_factory=dict)
     """What was known at its end, or is known now; `call.variables` is left empty."""
+    untold: tuple[Untold, ...] = ()

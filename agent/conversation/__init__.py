@@ -6,6 +6,6 @@ pipeline.py is the map: the processors in their order, and what happens around t
     mind        thinking, guess, minds, prompts, tools/, policy
     voice       speaking, clauses, spoken/, voices, phrases, rehearsal, lines, script
     the whole   watch, standing, errors, stopwatch, metering, words
-    who they are   seams, providers, catalogue
+    who they are   seams, providers, suitable, catalogue, config
     another way    realtime: one model that hears and speaks
 """

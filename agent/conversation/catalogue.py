@@ -39,6 +39,8 @@ class Known:
         wanted = [self.key] if self.needs_key else []
         if not self.base_url:
             wanted.append(self.url)
+        elif self.url:
+            wanted = [f"{self.key} or {self.url}"]
         hint = f", as a rule {self.usually}" if self.usually else ""
         return " and ".join(wanted) + hint
 
@@ -133,6 +135,8 @@ class KnownVoice:
 
 
 OPENAI_RATE = 24000
+TELEPHONE_RATE = 8000
+"""Hertz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,3 +251,9 @@ def closeness(voice: KnownVoice, language: str) -> int:
     if spoken == wanted:
         return 3
     return int(spoken.partition("-")[0] == wanted.partition("-")[0])
+
+
+def parted(chosen: str) -> tuple[str, str]:
+    """Provider and model of `<provider>.<model>`; either may be empty."""
+    provider, _, model = chosen.partition(".")
+    return provider, model

@@ -25,13 +25,14 @@ from agent.calls.heard import Heard
 from agent.observe.logs import words
 
 from . import turns
+from .config import TurnsConfig
 from .ears import CALLER, Ear, Ears
 from .errors import ProviderError
 from .metering import MeteredRecogniser
 from .seams import Recogniser, Transcript
 from .standing import Standing
-from .stopwatch import Stopwatch
-from .turns import Claim, TurnsConfig
+from .stopwatch import SLOW, Stopwatch
+from .turns import Claim
 from .words import group_digits
 
 
@@ -269,8 +270,15 @@ class Hearing(Ears):
             self._standing.worked(recogniser.name)
             self._stopwatch.transcribed(transcript.seconds)
             said = transcript.text
-            logger.info(
-                "[STT] {:.2f} s: {} words", transcript.seconds, len(said.split())
+            logger.log(
+                # Of most utterances the turn tells enough, in one line.
+                "WARNING"
+                if transcript.seconds >= SLOW
+                else "DEBUG"
+                if said
+                else "INFO",
+                "[STT] {:.2f} s: {} words",
+                *(transcript.seconds, len(said.split())),
             )
             logger.log(words(), "[STT] {}", said)
             if self.dictating is None:

@@ -7,7 +7,6 @@ model. Who may be written to is not asked here but in policy.py, before.
 import asyncio
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import Any, Protocol
@@ -16,7 +15,8 @@ import aiosmtplib
 import httpx
 from loguru import logger
 
-SECURITY = ("starttls", "tls", "none")
+from .config import SenderConfig, SmtpConfig
+
 DEADLINE = 15.0
 SUBJECT, TEXT, MESSAGE = 200, 10_000, 1_000
 """Characters at most; what is longer is cut."""
@@ -33,31 +33,6 @@ class Emails(Protocol):
 class Messages(Protocol):
     async def send(self, to: str, text: str) -> None:
         """`to` is a number, E.164."""
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpConfig:
-    host: str
-    sender: str
-    """The address that e-mails come from."""
-    port: int = 587
-    security: str = "starttls"
-    """Or "tls" from the first byte, or "none", for a relay on this machine."""
-    username: str = ""
-    password: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SenderConfig:
-    """Whoever sends SMS or chat messages for us, behind one URL."""
-
-    url: str
-    token: str = field(default="", repr=False)
-    """Bearer."""
-    body: Mapping[str, Any] = field(
-        default_factory=lambda: {"to": "{to}", "text": "{text}"}
-    )
-    """JSON of the request; {to} and {text} in its strings are replaced."""
 
 
 class Smtp:
@@ -85,7 +60,7 @@ class Smtp:
                     timeout=DEADLINE,
                 )
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            logger.warning("e-mail not sent by {}: {!r}", config.host, error)
+            logger.warning("[TOOL] e-mail not sent by {}: {!r}", config.host, error)
             raise SendError("the e-mail could not be sent") from error
 
     def _message(self, to: str, subject: str, text: str) -> EmailMessage:
@@ -117,10 +92,10 @@ class HttpSender:
                     config.url, json=body, headers=headers, follow_redirects=False
                 )
         except (httpx.HTTPError, TimeoutError) as error:
-            logger.warning("message not sent by {}: {!r}", config.url, error)
+            logger.warning("[TOOL] message not sent by {}: {!r}", config.url, error)
             raise SendError("the message could not be sent") from error
         if not response.is_success:
-            logger.warning("message refused by {}: {}", config.url, response)
+            logger.warning("[TOOL] message refused by {}: {}", config.url, response)
             raise SendError(f"the message was refused ({response.status_code})")
 
 

@@ -19,7 +19,7 @@ from collections.abc import (
 )
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import openai
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
@@ -193,7 +193,7 @@ class _Answer:
         arguments = begun.arguments + part.arguments
         if len(arguments) > LONGEST_ANSWER:
             raise ProviderError(
-                Cause.NONSENSE, f"{begun.name}: over {LONGEST_ANSWER} characters"
+                Cause.NONSENSE, f"over {LONGEST_ANSWER} characters: {begun.name}"
             )
         name = begun.name or part.name
         self.tools[same[-1]] = ToolPart(begun.index, begun.id, name, arguments)
@@ -201,16 +201,30 @@ class _Answer:
     def check(self) -> None:
         """That it is whole, and of some use."""
         if not self.finished:
-            cause = Cause.CUT if self.begun else Cause.NONSENSE
-            raise ProviderError(cause, f"ends with {self._text[-50:]!r}")
+            if not self.begun:
+                # Another server's page, or its JSON: none of it is an event.
+                said = "no answer of a model; is its address right, with /v1?"
+                raise ProviderError(Cause.NONSENSE, said)
+            raise ProviderError(Cause.CUT, f"ends with {self._text[-50:]!r}")
         if not self.tools and not self._text.strip():
             raise ProviderError(Cause.NONSENSE, "an empty answer")
 
     def calls(self, context: LLMContext) -> list[FunctionCallFromLLM]:
+        # Some servers begin to count anew in each answer; a result goes by its number.
+        taken = {
+            call["id"]
+            for message in context.messages
+            if isinstance(message, dict)
+            for call in cast(Any, message.get("tool_calls")) or ()
+        }
         return [
             FunctionCallFromLLM(
                 function_name=tool.name,
-                tool_call_id=tool.id or f"call_{uuid.uuid4().hex}",
+                tool_call_id=(
+                    tool.id
+                    if tool.id and tool.id not in taken
+                    else f"call_{uuid.uuid4().hex}"
+                ),
                 arguments=_arguments(tool),
                 context=context,
             )

@@ -15,6 +15,7 @@ from loguru import logger
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
+    CancelFrame,
     EndFrame,
     Frame,
     FunctionCallCancelFrame,
@@ -222,11 +223,17 @@ class Conversation:
 
     async def run(self) -> None:
         """Returns when the conversation was ended or cancelled."""
-        watching = asyncio.create_task(self._keep_watch(), name="watch")
         runner = WorkerRunner(handle_sigint=False)
+        await runner.add_workers(self._worker)
+        watching = asyncio.create_task(self._keep_watch(), name="watch")
+        running = asyncio.create_task(runner.run(), name="conversation")
         try:
-            await runner.add_workers(self._worker)
-            await runner.run()
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            # Pipecat's runner would take its time, or all of it.
+            await self.cancel()
+            await running
+            raise
         finally:
             watching.cancel()
             self._guess.drop()
@@ -238,6 +245,7 @@ class Conversation:
         frame = TTSSpeakFrame(text, append_to_context=remember)
         if remember:
             self._script.begin(text)
+            self._stopwatch.no_answer()  # but this
         # Not through the whole pipeline: the mind may be thinking, and what is behind
         # it would wait until it has finished.
         await self._speaking.queue_frame(frame)
@@ -249,6 +257,10 @@ class Conversation:
 
     async def cancel(self) -> None:
         await self._worker.cancel()
+        if self._leaving:
+            # The worker does nothing else until it has ended, and it ends when the
+            # last word was heard: maybe never.
+            await self._ears.queue_frame(CancelFrame())
 
     async def be_silent(self) -> None:
         """What is being said ends here."""
@@ -327,6 +339,8 @@ class Conversation:
                 self._watch.tool_started(now)
             case FunctionCallResultFrame() | FunctionCallCancelFrame():
                 self._watch.tool_finished(now)
+                if _wants_no_answer(frame):
+                    self._stopwatch.no_answer()
             case _:
                 return
         self._stir()
@@ -377,6 +391,7 @@ class Conversation:
         """Whether the caller's words came to an answer."""
         if not well:
             self._watch.answer_over(self._now())
+            self._stopwatch.no_answer()
         self._failures = 0 if well else self._failures + 1
         if self._failures >= FAILURES:
             self._give_up()
@@ -399,7 +414,7 @@ class Conversation:
             try:
                 await self._control.connect(self._ai.human, self._line("human"))
             except CallControlError as error:
-                logger.error("no human takes the call: {}", error)
+                logger.error("[CALL] no human takes it: {}", error)
             else:
                 return
         farewell = f"{self._line('failed')} {self._line('goodbye')}"
@@ -445,10 +460,10 @@ class Conversation:
                 detail = f"{self._ai.max_minutes:g} minutes"
                 await self._events.part(EndReason.TOO_LONG, "", detail)
             case watch.HoldHint():
-                logger.info("the caller's audio has ceased: on hold")
+                logger.info("[WS] the caller's audio has ceased: on hold")
                 self._ears.close()
             case watch.HoldOver():
-                logger.info("the caller's audio is back")
+                logger.info("[WS] the caller's audio is back")
                 self._ears.open()
 
     async def _begin(self) -> None:
@@ -498,6 +513,13 @@ class _Attention(FrameProcessor):
         await super().process_frame(frame, direction)
         self._noticed(frame)
         await self.push_frame(frame, direction)
+
+
+def _wants_no_answer(frame: Frame) -> bool:
+    """A tool's result after which the model is not asked: the tool was the answer."""
+    if not isinstance(frame, FunctionCallResultFrame) or frame.properties is None:
+        return False
+    return frame.properties.run_llm is False
 
 
 def _same(one: str, other: str) -> bool:

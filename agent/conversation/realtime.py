@@ -30,6 +30,7 @@ from agent.calls.ai import AI
 from agent.calls.heard import Heard
 from agent.calls.transcript import Speaker, Turn
 from agent.calls.usage import Use
+from agent.observe import logs
 from agent.wire.audio import Codec
 
 from .errors import Cause, ProviderError, cause_of_status
@@ -337,7 +338,8 @@ class Realtime:
             try:
                 await self._converse()
             except ProviderError as error:
-                logger.warning("[REALTIME] {} failed: {}", self._config.name, error)
+                name, cause = self._config.name, error.cause
+                logger.warning("[REALTIME] {} failed: {}", name, cause)
                 self._lose()
                 self._on_trouble(error)
                 again = loop.time() - failed_at < SETTLED
@@ -474,7 +476,8 @@ class Realtime:
             self._happened(read_event(message))
         except ValueError as error:
             self._garbage += 1
-            logger.warning("[REALTIME] unreadable: {}", error)
+            logger.warning("[REALTIME] unreadable: no. {}", self._garbage)
+            logger.log(logs.words(), "[REALTIME] {}", error)
             if self._garbage >= GARBAGE:
                 raise ProviderError(Cause.NONSENSE, str(error)) from error
 
@@ -689,7 +692,8 @@ class Realtime:
         if trouble.cause is not Cause.BAD_REQUEST:
             raise trouble
         if code not in HARMLESS:
-            logger.warning("[REALTIME] {}", trouble)
+            logger.warning("[REALTIME] {}: {}", trouble.cause, code)
+            logger.log(logs.words(), "[REALTIME] {}", trouble.detail)
         if said.get("event_id") == self._request and self._asked is not None:
             if code != ALREADY_ANSWERING:
                 raise trouble

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from agent.calls.ai import AI, AIError, ModelError
 
 from .catalogue import LOCAL_EARS, LOCAL_MIND, LOCAL_VOICE
-from .providers import Providers, ProvidersConfig
+from .config import ProvidersConfig
+from .providers import Providers
 from .tools.toolbox import Toolbox
 
 Known = Mapping[str, Mapping[str, list[str]]]

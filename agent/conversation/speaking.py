@@ -34,7 +34,7 @@ from .phrases import Phrases
 from .seams import Voice
 from .spoken import spoken
 from .standing import Standing
-from .stopwatch import Stopwatch
+from .stopwatch import SLOW, Stopwatch
 
 FIRST_SOUND = 2.5
 """Seconds until a voice must have begun."""
@@ -113,7 +113,11 @@ class Speaking(TTSService):
                     first = False
                     seconds = time.monotonic() - asked
                     self._stopwatch.first_audio(seconds)
-                    logger.info("[TTS] {:.2f} s: {} words", seconds, len(text.split()))
+                    logger.log(
+                        "WARNING" if seconds >= SLOW else "DEBUG",
+                        "[TTS] {:.2f} s: {} words",
+                        *(seconds, len(text.split())),
+                    )
                     logger.log(words(), "[TTS] {}", text)
                 yield TTSAudioRawFrame(pcm, rate, 1, context_id=context_id)
 
@@ -188,7 +192,7 @@ class _Making:
                     silent, limit = silent and not pcm, STALL
                     self._pieces.put_nowait(pcm)
             if silent:
-                raise ProviderError(Cause.NONSENSE, f"no sound for {text!r}")
+                raise ProviderError(Cause.NONSENSE, f"no sound: {text!r}")
         except TimeoutError:
             cause = Cause.TIMEOUT if silent else Cause.STALLED
             self._pieces.put_nowait(ProviderError(cause, f"{limit:g} s for {text!r}"))

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 from agent.observe import metrics
 
+SLOW = 3.0
+"""Seconds for an utterance or a sentence: somebody should look, some day."""
+
 
 @dataclass(slots=True)
 class Stopwatch:
@@ -18,7 +21,9 @@ class Stopwatch:
     _stopped: float | None = None
     """When the caller fell silent, and has heard no answer yet."""
     _replied: bool = False
-    """Our answer to that has left."""
+    """Our answer to that has left, or a filler."""
+    _waits_since: float | None = None
+    """When he fell silent, and has got no answer yet: no filler is one."""
     _decoding: float | None = None
     """Seconds of the last utterance's, if it is not over yet."""
     _undecoded: bool = False
@@ -33,6 +38,7 @@ class Stopwatch:
         """When his last sound came, and when we were sure that it was the last."""
         self._before = self._parts
         self._stopped, self._replied = ended, False
+        self._waits_since = ended
         self._turn_over = self._first_token = None
         self._parts = {"silence": proved - ended}
         metrics.turn_silence_seconds.observe(proved - ended)
@@ -44,6 +50,11 @@ class Stopwatch:
         """It was no words: what we say next answers nobody."""
         self._stopped = None
         self._parts = {}
+        self.no_answer()
+
+    def no_answer(self) -> None:
+        """There will be none, and he is told so."""
+        self._waits_since = None
 
     def transcribed(self, seconds: float) -> None:
         """Often before it is known that he has stopped."""
@@ -71,6 +82,8 @@ class Stopwatch:
 
     def replied(self) -> None:
         """Our first sound has left."""
+        if self._first_token is not None:
+            self._waits_since = None
         if self._waiting and self._stopped is not None:
             self._replied = True
             self._parts["reply"] = time.monotonic() - self._stopped
@@ -81,6 +94,17 @@ class Stopwatch:
         if self._stopped is not None and self._replied:
             self._parts[metrics.HEARD] = at - self._stopped
             self._stopped = None
+
+    def waiting(self) -> tuple[str, float] | None:
+        """For which part of an answer the caller waits now, and how many seconds he
+        has; None: he does not."""
+        if self._waits_since is None:
+            return None
+        if self._turn_over is None:
+            part = "stt"
+        else:
+            part = "llm" if self._first_token is None else "tts"
+        return part, time.monotonic() - self._waits_since
 
     def take(self) -> dict[str, float]:
         """The parts of the reply that is over, in seconds."""

@@ -131,7 +131,7 @@ class Thinking(LLMService[Any]):
                 continue
             self._standing.worked(mind.name)
             if calls:
-                logger.info("[LLM] {} wants {}", mind.name, _names(calls))
+                logger.debug("[LLM] {} wants {}", mind.name, _names(calls))
                 await self.run_function_calls(calls)
             return True
         return False

@@ -4,7 +4,6 @@ Rules without clock or sound. Time is the caller's own: seconds of silence in hi
 which the gate counts. hearing.py asks, and does what they say.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
 from pipecat.frames.frames import (
@@ -18,6 +17,7 @@ from pipecat.turns.user_start import VADUserTurnStartStrategy
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
+from .config import TurnsConfig
 from .words import (
     Dictation,
     asks_for_dictation,
@@ -32,20 +32,6 @@ NEARLY_HEARD = 0.7
 """Seconds of us still to be heard. A "yes" that falls into them is an answer."""
 FINISHED = 0.5
 """Probability, of media/endings.py, from which a caller sounds as if he were done."""
-
-
-@dataclass(frozen=True, slots=True)
-class TurnsConfig:
-    """Seconds of silence that end a turn."""
-
-    done: float = 0.45
-    """After a whole sentence, said with a voice that falls."""
-    unsure: float = 1.0
-    """When words and voice do not agree."""
-    unfinished: float = 2.0
-    """After "I would like to", "my number is", "um"."""
-    dictation: float = 2.2
-    """In the middle of a number, an address, a name that is spelled."""
 
 
 class Claim(Enum):

@@ -11,13 +11,14 @@ from contextlib import aclosing
 import httpx
 
 from .answers import answer
-from .catalogue import Patience, SpeechEndpoint
+from .catalogue import TELEPHONE_RATE, Patience, SpeechEndpoint
 from .errors import Cause, ProviderError
 
-TELEPHONE_RATE = 8000
 LONGEST_PAUSE = 10.0
 SECONDS_PER_CHARACTER = 1.0
 """Of sound, at most: "7,000,000" has nine characters and takes two seconds."""
+_FILES = (b"RIFF", b"OggS", b"fLaC", b"ID3")
+"""As what is no samples begins; they would be a click and the wrong speed."""
 _SPOKEN_LANGUAGE = ("eleven_flash_v2_5", "eleven_turbo_v2_5")
 """Models that can be told the language; the others refuse to be."""
 
@@ -129,11 +130,17 @@ async def _samples(
                     raise ProviderError(cause, f"{heard} bytes of sound") from None
                 except httpx.TransportError as error:
                     raise ProviderError(Cause.CUT, repr(error)) from error
+                if not heard and chunk.startswith(_FILES):
+                    raise ProviderError(
+                        Cause.NONSENSE, "a WAV or other file instead of bare samples"
+                    )
                 whole = len(chunk) & ~1
                 tail = chunk[whole:]
                 heard += whole
                 if heard > longest:
-                    raise ProviderError(Cause.NONSENSE, f"{heard} bytes and no end")
+                    raise ProviderError(
+                        Cause.NONSENSE, f"sound without end: {heard} bytes"
+                    )
                 if whole:
                     yield chunk[:whole]
         if not heard:

@@ -11,8 +11,6 @@ import os
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ import soxr
 
 from agent.observe import metrics
 
+from .config import WhisperConfig
 from .seams import Transcript
 
 RATE = 16000
@@ -30,20 +29,6 @@ _HOP = 160
 _TOKENS_PER_SECOND = 7.0
 _REPETITIVE = 2.4
 """Bytes of text per byte of its zlib compression: one phrase over and over."""
-
-
-@dataclass(frozen=True, slots=True)
-class WhisperConfig:
-    folder: Path
-    window: float = 12.0
-    """Seconds that the encoder sees; longer speech is cut at its quietest places."""
-    threads: int = 2
-    """Of one decoding."""
-    workers: int = 1
-    """Decodings at once."""
-    beam: int = 1
-    nice: int = 5
-    """Priority of the decoding threads below the loop that moves audio."""
 
 
 class Whisper:

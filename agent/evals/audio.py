@@ -26,10 +26,10 @@ from agent.phone.recording import Talk, between, talks
 from agent.phone.websocket import WebSocketConfig, WebSocketPhone
 from agent.session import Parts
 from agent.settings import Settings
+from agent.storage.config import RecordingsConfig
 from agent.storage.directory import Directory
-from agent.storage.recordings import RecordingsConfig
+from agent.web.config import TelephonyConfig
 from agent.web.media_protocol import MediaProtocol
-from agent.web.telephony_ws import TelephonyConfig
 
 from .house import Toolboxes
 from .judge import Happened, Reply

@@ -12,7 +12,7 @@ from pathlib import Path
 from agent.calls.ai import AI, AIError
 from agent.conversation import prompts
 from agent.conversation.catalogue import LOCAL_MIND
-from agent.conversation.providers import ProvidersConfig
+from agent.conversation.config import ProvidersConfig
 from agent.conversation.seams import Knowledge
 from agent.conversation.text import WrittenProviders
 from agent.conversation.tools.offers import described

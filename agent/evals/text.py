@@ -130,7 +130,8 @@ class WrittenCall:
         self._notes.used(use)
 
     def on_trouble(self, trouble: Trouble) -> None:
-        logger.error("{} {}: {}", trouble.stage, trouble.provider, trouble.detail)
+        stage = trouble.stage.upper()
+        logger.error("[{}] {}: {}", stage, trouble.provider, trouble.detail)
 
     def on_use(self, use: Use) -> None:
         pass

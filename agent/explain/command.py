@@ -10,6 +10,7 @@ from agent.observe.findings import Report
 from agent.storage.errors import StorageError
 
 from . import rules, sources
+from .afterwards import why_facts_wait
 from .sources import AgentConfig, DatabaseAway, Found, NoAnswer
 from .verdict import Verdict
 
@@ -80,7 +81,8 @@ async def _verdict(
             call,
             "database_away",
             "the agent is up and its database is not: calls go on, and what happens in"
-            " them is kept in its journal until the database is back",
+            " them is kept in its journal until the database is back"
+            f"{why_facts_wait(log)}",
             1,
             (str(error),),
         )
@@ -93,17 +95,19 @@ async def _verdict(
 
 def _of(call: str, found: Found, now: datetime, log: Report | None) -> Verdict:
     if found.record is not None:
-        return rules.explain(found.record, now, log, found.facts_behind)
-    if log is not None and log.status != 2:
-        return rules.without_record(call, log)
-    if found.facts_behind:
+        return rules.explain(
+            found.record, now, log, found.facts_behind, found.worker_down
+        )
+    if found.facts_behind and (log is None or log.status != 1):
         return Verdict(
             call,
             "not_yet",
             f"there is no record of {call} yet: {found.facts_behind:.0f} facts wait in"
-            " the agent's journal for the database",
+            f" the agent's journal for the database{why_facts_wait(log)}",
             1,
         )
+    if log is not None and log.status != 2:
+        return rules.without_record(call, log)
     return Verdict(
         call,
         "unknown_call",

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from agent.calls.call import Call, CallEnd, Direction, EndReason, HangupCause
-from agent.calls.record import CallRecord, Recording, RecordingState, Track
+from agent.calls.record import CallRecord, Gap, Recording, RecordingState, Track, Untold
 from agent.calls.transcript import Speaker, ToolUse, Trouble, Turn
 from agent.calls.usage import Meter, Use
 
@@ -53,6 +53,7 @@ def _record(given: Mapping[str, Any]) -> CallRecord:
         None if q850 is None else HangupCause(q850, given["sip"] or 0),
         given["cost"],
         given["variables"],
+        tuple(map(_untold, given["untold"])),
     )
 
 
@@ -104,6 +105,18 @@ def _recording(given: Mapping[str, Any]) -> Recording:
         RecordingState(given["state"]),
         last_error=given["last_error"],
         next_try=_perhaps(given["next_try"]),
+        gaps=tuple(Gap(at, seconds) for at, seconds in given["gaps"]),
+    )
+
+
+def _untold(given: Mapping[str, Any]) -> Untold:
+    return Untold(
+        given["webhook"],
+        given["event"],
+        _time(given["since"]),
+        given["error"],
+        _perhaps(given["next_try"]),
+        given["given_up"],
     )
 
 

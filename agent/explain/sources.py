@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -11,13 +11,14 @@ from urllib.parse import quote
 import httpx
 
 from agent.calls.record import CallRecord
-from agent.observe import following, onecall
+from agent.observe import following, hops, onecall
 from agent.observe.findings import Report
 
 from .reading import NotARecord, record
 
 WITHIN = 5.0
 """Seconds that an agent has to answer."""
+_NO_WORKER = re.compile(r"^offhook_worker_up(?:\{[^}]*\})? 0", re.MULTILINE)
 _BEHIND = re.compile(r"^offhook_facts_behind(?:\{\})? (\S+)", re.MULTILINE)
 
 
@@ -41,6 +42,8 @@ class Found:
     record: CallRecord | None
     """None: there is no such call."""
     facts_behind: float = 0.0
+    worker_down: bool = False
+    """The agent's own `offhook work` does not answer."""
 
 
 async def from_agent(call: str, config: AgentConfig) -> Found:
@@ -59,10 +62,11 @@ async def from_agent(call: str, config: AgentConfig) -> Found:
             ) from error
     behind = _BEHIND.search(metrics.text) if metrics.is_success else None
     waiting = float(behind[1]) if behind else 0.0
+    down = metrics.is_success and _NO_WORKER.search(metrics.text) is not None
     match answer.status_code:
         case 200:
             try:
-                return Found(record(answer.json()), waiting)
+                return Found(record(answer.json()), waiting, down)
             except (NotARecord, ValueError) as error:
                 raise NoAnswer(f"{url}: {error}") from error
         case 404:
@@ -93,7 +97,10 @@ async def from_logs(call: str, files: Sequence[Path], now: datetime) -> Report |
 
 
 def _read(call: str, files: Sequence[Path], now: datetime) -> Report:
-    return following.report(onecall.gather(call, map(_lines, files), now))
+    gathered = onecall.gather(call, map(_lines, files), now)
+    told = following.report(gathered)
+    way = {each.what: each.said for each in hops.report(gathered).findings}
+    return replace(told, more={**told.more, "hops": way})
 
 
 def _lines(path: Path) -> Iterable[str]:

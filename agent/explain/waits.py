@@ -56,7 +56,7 @@ class Wait:
         return max(self.owed, key=lambda part: self.owed[part] - TYPICAL[part])
 
 
-def waits(record: CallRecord) -> Iterator[Wait]:
+def of(record: CallRecord) -> Iterator[Wait]:
     caller: Turn | None = None
     for number, turn in enumerate(record.turns, 1):
         if turn.speaker is Speaker.CALLER:

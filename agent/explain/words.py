@@ -1,8 +1,10 @@
 """What codes of a record mean, in words that a sentence can hold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from agent.calls.call import EndReason
+from agent.calls.transcript import Trouble
 
 STAGES: Mapping[str, str] = {
     "stt": "the recogniser",
@@ -39,6 +41,7 @@ MENDS: Mapping[str, str] = {
 
 ENDS: Mapping[EndReason, str] = {
     EndReason.CALLER_HUNG_UP: "the caller hung up",
+    EndReason.SOCKET_LOST: "the connection between Asterisk and the agent broke",
     EndReason.AGENT_HUNG_UP: "the AI said goodbye and hung up",
     EndReason.AGENT_LEFT: "the AI left, and the dialplan went on behind it",
     EndReason.CONNECTED: "the AI handed the call over",
@@ -94,3 +97,38 @@ NORMAL = (0, 16, 17, 26, 31)
 
 def q850(cause: int) -> str:
     return Q850.get(cause, "a cause that has no name here")
+
+
+def failures(troubles: Sequence[Trouble]) -> str:
+    """Each who failed, and how, once."""
+    said = (
+        f"{STAGES.get(one.stage, one.stage)} {one.provider}"
+        f" {CAUSES.get(one.cause, one.cause)}{_nonsense(one)}"
+        for one in troubles
+    )
+    return " and ".join(dict.fromkeys(said))
+
+
+def _nonsense(one: Trouble) -> str:
+    """Its kind; what stands behind a colon may quote what was said."""
+    kind = one.detail.partition(":")[0]
+    return f": {kind[:80]}" if one.cause == "nonsense" and kind else ""
+
+
+def failure_lines(troubles: Sequence[Trouble]) -> tuple[str, ...]:
+    """As evidence, the first ones, and how to mend each kind."""
+    lines = [
+        f"{clock(one.at)} [{one.stage.upper()}] {one.provider} {one.cause}:"
+        f" {one.detail[:200]}" + (f" ({one.remedy})" if one.remedy else "")
+        for one in troubles[:6]
+    ]
+    if len(troubles) > 6:
+        lines.append(f"and {len(troubles) - 6} more")
+    for cause in dict.fromkeys(one.cause for one in troubles):
+        if cause in MENDS:
+            lines.append(f"{cause}: {MENDS[cause]}")
+    return tuple(lines)
+
+
+def clock(at: datetime) -> str:
+    return at.strftime("%H:%M:%S")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agent.net import outside
+from agent.net.addresses import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class DeliveryConfig:
     """Each pause is longer or shorter by up to this part of it."""
     timeout: float = 15.0
     """For all of one try, up to the answer's headers."""
-    allow: tuple[outside.Network, ...] = ()
+    allow: tuple[Network, ...] = ()
     """Addresses that are not public, and may be called all the same."""
     at_once: int = 32
     """Requests under way."""

@@ -258,7 +258,7 @@ class Deliveries(DBOSConfiguredInstance):
     def _database_is(self, error: StorageError | None) -> None:
         """Said once."""
         if error is not None and not self._away:
-            logger.error("[WEBHOOK] {}; trying again", error)
+            logger.error("[WEBHOOK] trying again: {}", error)
         if error is None and self._away:
             logger.info("[WEBHOOK] the database is back")
         self._away = error is not None

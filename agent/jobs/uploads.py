@@ -205,7 +205,7 @@ class Uploads(DBOSConfiguredInstance):
                     job, attempts, self._trouble.error, now, until
                 )
             except StorageError as error:
-                logger.debug("[REC] call {}: nobody is told: {}", job.call, error)
+                logger.bind(call=job.call).debug("[REC] nobody is told: {}", error)
                 break
 
     def _say(self, error: str) -> None:
@@ -245,7 +245,9 @@ class Uploads(DBOSConfiguredInstance):
             try:
                 outcome = await self._recordings.tend(recording, attempt, now)
             except Exception as error:  # noqa: BLE001  # whatever it was, it is tried again
-                logger.opt(exception=error).error("[REC] {}: {!r}", recording, error)
+                logger.bind(call=recording).opt(exception=error).error(
+                    "[REC] trying again: {!r}", error
+                )
                 return pause_after(attempt, random.random()).total_seconds()
             if outcome.error:
                 self._trouble.failed(recording, outcome.error, now)

@@ -40,6 +40,10 @@ class Job(Protocol):
 MakeJob = Callable[[Database], Job]
 
 
+class CannotListen(Exception):
+    """Somebody else has the port."""
+
+
 class State(StrEnum):
     """All of them are healthy."""
 
@@ -58,9 +62,7 @@ class Worker:
     async def work(self) -> None:
         """Until it is cancelled. Raises Lost, or what else cannot be waited for."""
         async with AsyncExitStack() as house:
-            server = await asyncio.start_server(
-                self._answer, _LOOPBACK, self._config.port
-            )
+            server = await self._listen()
             await house.enter_async_context(server)
             database = Database(self._config.database_url)
             await self._open(database)
@@ -83,6 +85,15 @@ class Worker:
                     tasks.create_task(job.run())
                 tasks.create_task(held())
 
+    async def _listen(self) -> asyncio.Server:
+        port = self._config.port
+        try:
+            return await asyncio.start_server(self._answer, _LOOPBACK, port)
+        except OSError as error:
+            why = error.strerror or str(error)
+            said = f"cannot listen on {_LOOPBACK}:{port} (OFFHOOK_WORK_PORT): {why}"
+            raise CannotListen(said) from error
+
     async def _open(self, database: Database) -> None:
         said = False
         while True:
@@ -90,7 +101,7 @@ class Worker:
                 return await database.open()
             except StorageError as error:
                 if not said:
-                    logger.error("[WORK] {}; trying again", error)
+                    logger.error("[WORK] trying again: {}", error)
                 said = True
                 await asyncio.sleep(_DATABASE_PAUSE)
 
@@ -135,8 +146,10 @@ def run(config: WorkConfig, more: Sequence[MakeJob] = ()) -> NoReturn:
         status = 0
     except BaseException as error:  # noqa: BLE001 - the edge of the process
         lost = error.split(Lost)[0] if isinstance(error, BaseExceptionGroup) else None
-        if lost is not None:
-            logger.error("[WORK] {}: ending", lost.exceptions[0])
+        if isinstance(error, CannotListen):
+            logger.error("[WORK] {}", error)
+        elif lost is not None:
+            logger.error("[WORK] ending: {}", lost.exceptions[0])
         else:
             logger.opt(exception=error).error("[WORK] ending")
     sys.stdout.flush()

@@ -12,7 +12,7 @@ KEPT_LINES = 20
 # llama.cpp: "0.15.135.857 W slot ...". Its I lines are five a request, and its warnings
 # are about itself ("need to evaluate at least 1 token"): nothing to wake anybody for.
 _LLAMA = re.compile(r"[\d.]+ ([DIWE]) ")
-_LLAMA_LEVELS = {"D": "DEBUG", "I": "DEBUG", "W": "INFO", "E": "ERROR"}
+_LLAMA_LEVELS = {"D": "DEBUG", "I": "DEBUG", "W": "DEBUG", "E": "ERROR"}
 # As observe/logs.py writes them: our own worker.
 _OURS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00 [A-Z]+ |\{\"time\": ")
 _NAMED = re.compile(r"\W*(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")

@@ -194,7 +194,10 @@ class Supervised:
                     child = await self._launch()
                     break
                 except LocalServerError as error:
-                    logger.error("{}; trying again in {:g} s", error, pause)
+                    logger.error(
+                        "[{}] trying again in {:g} s: {}",
+                        *(self.server.name, pause, error),
+                    )
 
     async def _until_unwell(self, child: Child) -> str:
         """Waits for its end or for so many failed checks; says which."""

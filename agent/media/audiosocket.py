@@ -140,7 +140,7 @@ class AudioSocket:
                     return
                 messages = self._messages.feed(received)
         except OSError as error:
-            logger.debug("AudioSocket connection lost: {}", error)
+            logger.debug("[WS] AudioSocket connection lost: {}", error)
         finally:
             self._inbox.put_nowait(None)
 
@@ -191,7 +191,7 @@ class AudioSocket:
         metrics.wire_errors.labels("garbage").inc()
         self._errors += 1
         if self._errors.bit_count() == 1:  # the 1st, 2nd, 4th, 8th ...
-            logger.warning("AudioSocket, garbage no. {}: {}", self._errors, why)
+            logger.warning("[WS] AudioSocket, garbage no. {}: {}", self._errors, why)
 
 
 async def pace(tick: Callable[[], None]) -> None:

@@ -9,7 +9,8 @@ from agent.wire.audio import Codec
 
 from . import vad
 from .audio import DECODE, Resampler, rms
-from .gate import WINDOW_SECONDS, Gate, GateConfig
+from .config import GateConfig
+from .gate import WINDOW_SECONDS, Gate
 from .loudness import Loudness
 from .noise import MakeFilter
 
@@ -17,6 +18,8 @@ PRE_ROLL = 0.4
 """Seconds kept from before the onset: a soft first consonant is below every gate."""
 GAP = 0.15
 """Seconds without a frame that are more than jitter."""
+_DRIFT = 0.01
+"""Seconds in a second, more than any two clocks drift apart."""
 
 
 class Ear:
@@ -46,6 +49,9 @@ class Ear:
         self.frames = 0
         self.seconds = self.loud = self.voiced = 0.0
         """Of all that came; of it louder than the floor; of that a voice."""
+        self.late = 0.0
+        """Seconds by which sound was held up on its way, at worst, and came at once."""
+        self._slowest = -math.inf
         self.on_heard: Callable[[Heard], None] = lambda what: None
         self._speech = bytearray()
         self._pre_roll = 2 * int(PRE_ROLL * codec.rate)
@@ -57,9 +63,17 @@ class Ear:
         pcm = self._decode(payload)
         seconds = len(pcm) / 2 / self.rate
         self.frames += 1
+        self._measure(self.heard_at - self.seconds, seconds)
         self.seconds += seconds
         self._loudness.frame(payload, seconds, self.heard_at)
         self._take(pcm)
+
+    def _measure(self, delay: float, seconds: float) -> None:
+        """`delay`: the clock, less the sound that had come before. In a pause of the
+        sender it grows, and stays so; it falls where what was held up comes at once.
+        Clocks drift apart, so an old delay is forgotten bit by bit."""
+        self._slowest = max(delay, self._slowest - _DRIFT * seconds)
+        self.late = max(self.late, self._slowest - delay)
 
     def _take(self, pcm: bytes) -> None:
         self._speech += pcm

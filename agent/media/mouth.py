@@ -13,6 +13,7 @@ axis: when there is something to say, it is flushed first and delays no word.
 """
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -33,10 +34,15 @@ AHEAD = 0.3
 CHUNK = 0.2
 """Seconds in one message: 5 messages a second while speaking."""
 MARK_EVERY = 1.0
+STOOD_STILL = 1.0
+"""Seconds by which a mark comes late where Asterisk did not play on."""
 SILENCE = 0.5
 """Seconds of it in one message."""
 BACKLOG = 0.1
 """Seconds that Asterisk may hold more than we know of."""
+XON_DEADLINE = 3.0
+"""Seconds from XOFF on in which XON is to come: a queue of 900 frames is down to 800
+after two."""
 
 
 class Mouth:
@@ -75,6 +81,12 @@ class Mouth:
         self._recent: deque[tuple[float, bytes]] = deque()
         """What Asterisk may still hold: the position of its end, and the sound."""
         self._marks: dict[str, float] = {}
+        self._due: dict[str, float] = {}
+        """When they are to be reached, by the clock, if Asterisk plays on."""
+        self._stood_until = -math.inf
+        """Asterisk stood still, and marks that were due before came late by that."""
+        self._slipped = -math.inf
+        """When we were late ourselves."""
         self._mark_names = count(1)
         self._marked_until = 0.0
         self._mark_due = False
@@ -88,6 +100,8 @@ class Mouth:
         self.written = 0.0
         """Seconds given to Asterisk, silence apart."""
         self.flushes = self.xoff = 0
+        self._full: asyncio.TimerHandle | None = None
+        """Runs from XOFF to XON."""
         self._paused = False
         self._kept = False
         self._asked = False
@@ -149,6 +163,7 @@ class Mouth:
         if self._can_pause:
             self._command(commands.Pause())
             self._playout.paused(now=self._clock())
+            self._due.clear()
         else:
             self._take_back()
 
@@ -172,6 +187,7 @@ class Mouth:
         self._wake.set()
 
     def mark_reached(self, mark: str) -> None:
+        self._wonder_at(self._due.pop(mark, math.inf))
         position = self._marks.pop(mark, None)
         if position is None:
             return
@@ -193,7 +209,7 @@ class Mouth:
         behind = frames * self._frame / self._bytes_per_second - known
         metrics.queue_behind_seconds.observe(max(0.0, behind))
         if behind > BACKLOG and not self._pending:
-            logger.warning("Asterisk is {:.2f} s behind; flushed", behind)
+            logger.warning("[WS] Asterisk is {:.2f} s behind; flushed", behind)
             metrics.backlogs.inc()
             metrics.flushed_backlog.inc()
             self._command(commands.Flush())
@@ -204,10 +220,21 @@ class Mouth:
         metrics.xoffs.inc()
         self.xoff += 1
         self._playout.hold()
+        if self._full is None and self._loop is not None:
+            self._full = self._loop.call_later(XON_DEADLINE, self._still_full)
 
     def release(self) -> None:
+        """XON, or a STATUS that says that there is room."""
+        if self._full is not None:
+            self._full.cancel()
+            self._full = None
         self._playout.release()
         self._wake.set()
+
+    def _still_full(self) -> None:
+        """An XON may be lost, so we ask."""
+        logger.warning("[WS] no XON for {:g} s: we may not speak", XON_DEADLINE)
+        self._command(commands.GetStatus())
 
     def hang_up(self) -> None:
         self._command(commands.Hangup())
@@ -226,8 +253,9 @@ class Mouth:
                     metrics.barge_in_reaction_seconds.observe(self._clock() - hushed)
                 await self._write_ahead()
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
+            for timer in (self._timer, self._full):
+                if timer is not None:
+                    timer.cancel()
 
     async def _write_ahead(self) -> None:
         if self._paused:
@@ -292,7 +320,7 @@ class Mouth:
             now = self._clock()
             self.on_sound(now + self._playout.unheard(now=now))
             return []
-        self._marks[name] = self._sent
+        self._note_mark(name)
         self._sound_mark = name
         return [text]
 
@@ -324,8 +352,23 @@ class Mouth:
         name = f"m{next(self._mark_names)}"
         text = self._dialect.command(commands.Mark(name))
         if text is not None:
-            self._marks[name] = self._sent
+            self._note_mark(name)
             await self._send(text)
+
+    def _note_mark(self, name: str) -> None:
+        now = self._clock()
+        self._marks[name] = self._sent
+        self._due[name] = now + self._playout.unheard(now=now)
+
+    def _wonder_at(self, due: float) -> None:
+        """A mark that was due then has been reached now."""
+        now = self._clock()
+        if now - due < STOOD_STILL or due <= self._stood_until:
+            return
+        if now - self._slipped < STOOD_STILL or self._overdue() >= STOOD_STILL / 2:
+            return  # it was us
+        self._stood_until = now
+        logger.warning("[WS] Asterisk stood still for {:.1f} s", now - due)
 
     def _remember(self, chunk: bytes) -> None:
         heard = self.heard
@@ -354,6 +397,7 @@ class Mouth:
         self._sent = self._marked_until = heard
         self._recent.clear()
         self._marks.clear()
+        self._due.clear()
         self._mark_due = False
 
     def _command(self, command: commands.Command) -> None:
@@ -368,4 +412,16 @@ class Mouth:
         if self._timer is not None:
             self._timer.cancel()
         assert self._loop is not None  # we are in `run`
-        self._timer = self._loop.call_later(seconds, self._wake.set)
+        self._timer = self._loop.call_later(seconds, self._woken)
+
+    def _woken(self) -> None:
+        if self._overdue() >= STOOD_STILL / 2:
+            self._slipped = self._clock()
+        self._timer = None
+        self._wake.set()
+
+    def _overdue(self) -> float:
+        """Seconds by which our own timer is late."""
+        if self._timer is None or self._loop is None:
+            return 0.0
+        return self._loop.time() - self._timer.when()

@@ -8,7 +8,6 @@ and soon: cleaned if the filter is well, as it came if not.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from loguru import logger
@@ -17,6 +16,7 @@ from websockets.exceptions import WebSocketException
 
 from agent.observe import metrics
 
+from .config import NoiseServiceConfig
 from .gtcrn import Gtcrn
 
 DEADLINE = 0.04
@@ -52,11 +52,6 @@ class InProcess:
 
     def close(self) -> None:
         pass
-
-
-@dataclass(frozen=True, slots=True)
-class NoiseServiceConfig:
-    url: str = "ws://127.0.0.1:8005"
 
 
 class NoiseService:

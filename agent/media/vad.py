@@ -11,6 +11,7 @@ import gc
 import math
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from itertools import islice
 from pathlib import Path
 
@@ -52,6 +53,9 @@ class Listener:
         self.place = place
         self.on_window = on_window
         """Called on the loop: probability of speech, loudness in dBFS."""
+        self.context = copy_context()
+        """The call's: what a window sets in motion is the call's, in the log as well,
+        and the batch may run in that of another."""
         self.pending = bytearray()
         self.silent_windows = 0
         self._vad = vad
@@ -170,10 +174,15 @@ class Vad:
 
     def _tell(self, listener: Listener, probability: float, loudness: float) -> None:
         self._age(listener, probability)
+        listener.context.run(self._tell_within, listener, probability, loudness)
+
+    def _tell_within(
+        self, listener: Listener, probability: float, loudness: float
+    ) -> None:
         try:
             listener.on_window(probability, loudness)
         except Exception:  # noqa: BLE001 - one call must not deafen the others
-            logger.exception("a call cannot be listened to any more")
+            logger.exception("[VAD] the call cannot be listened to any more")
             listener.close()
 
     def _age(self, listener: Listener, probability: float) -> None:

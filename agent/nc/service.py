@@ -89,7 +89,7 @@ class Account:
         rtf = self._worked / self._sound if self._sound else 0.0
         self.rtf.set(rtf)
         said = (
-            f"[NC] rtf={rtf:.4f} streams={self.open} frames={self._frames}"
+            f"rtf={rtf:.4f} streams={self.open} frames={self._frames}"
             f" errors={self._errors} busy={100 * self._worked / seconds:.1f}%"
             f" in {seconds:g} s"
         )
@@ -159,7 +159,9 @@ async def _serve(
         if not pcm or len(pcm) % 2 or len(pcm) > longest:
             account.failed()
             size = "text" if pcm is None else f"{len(pcm)} bytes"
-            logger.warning("[NC] {}, expected whole samples, {} at most", size, longest)
+            logger.warning(
+                "[NC] a frame is {}: expected samples, {} at most", size, longest
+            )
             await websocket.close(1003, "a frame is 16-bit samples, 0.1 s at most")
             return
         before = time.perf_counter()
@@ -180,7 +182,7 @@ async def _serve(
 async def _report(account: Account, seconds: float) -> None:
     while True:
         await asyncio.sleep(seconds)
-        logger.info("{}", account.line(seconds))
+        logger.info("[NC] {}", account.line(seconds))
 
 
 async def _refuse(websocket: WebSocket, status: int, why: str) -> None:

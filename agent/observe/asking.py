@@ -88,7 +88,10 @@ def around(call: str, name: str, *, large: int = LARGE) -> Iterator[str]:
 def lines_of(name: str) -> Iterator[str]:
     if name == "-":
         # Logs hold what callers sent: not always UTF-8.
-        sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
+        # Nor does a lone carriage return end a line.
+        sys.stdin.reconfigure(  # type: ignore[union-attr]
+            encoding="utf-8", errors="replace", newline="\n"
+        )
         yield from sys.stdin
         return
     with Path(name).open(encoding="utf-8", errors="replace", newline="\n") as file:

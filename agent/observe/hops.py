@@ -9,23 +9,23 @@ from dataclasses import dataclass
 
 from . import rtp, troubles
 from .findings import Finding, Report, State, nothing_of
-from .following import Steps
 from .following import report as followed
 from .ladder import messages
 from .lines import Line, Source
 from .media import LINE, Media, media
 from .onecall import OneCall
+from .steps import Steps
 from .troubles import Trouble
 
-# With the words, or, where transcripts are kept out of the log, with their number.
+# Their number, or the words themselves where those are asked for.
 _UNDERSTOOD = (
-    r"^\[CALLER\] (?!0 words$).*\w|^\[STT\] while we speak: .*\w"
-    r"|^\[STT\] [\d.]+ s(?:: .*\w|, [1-9]\d* words)"
+    r"^\[CALLER\] (?!0 words\b).*\w|^\[STT\] while we speak: .*\w"
+    r"|^\[STT\] [\d.]+ s: [1-9]\d* words$"
 )
-_NO_WORDS = r"^\[STT\] [\d.]+ s(?:: *|, 0 words)$"
-_CALLER = r"^\[CALLER\] (?!0 words$).*\w"
-_AGENT = r"^\[AGENT\] (?!0 words$).*\w"
-_SPOKEN = r"^\[TTS\] [\d.]+ s[:,] "
+_NO_WORDS = r"^\[STT\] [\d.]+ s: 0 words$"
+_CALLER = r"^\[CALLER\] (?!0 words\b).*\w"
+_AGENT = r"^\[AGENT\] (?!0 words\b).*\w"
+_SPOKEN = r"^\[TTS\] [\d.]+ s: "
 ENOUGH = 0.5
 """Seconds of a voice, of which a recogniser must make something."""
 _BROKEN = "provider"
@@ -220,7 +220,7 @@ def _stt(seen: _Evidence) -> Finding:
             " OFFHOOK_VAD_FLOOR_DBFS; the caller was silent, or muted"
         )
         return _finding(what, State.UNKNOWN, said, seen.counted_line)
-    return Finding(what, State.UNKNOWN, "no [STT] line: nothing counted as a voice")
+    return Finding(what, State.UNKNOWN, "no [CALLER] line: nothing counted as a voice")
 
 
 def _llm(seen: _Evidence) -> Finding:
@@ -230,7 +230,7 @@ def _llm(seen: _Evidence) -> Finding:
     if why := _not_here(seen):
         return Finding(what, State.UNKNOWN, why)
     asked = seen.said(_CALLER)
-    for line in seen.said(rf"{_AGENT}|^\[LLM\] \S+ wants "):
+    for line in seen.said(rf"{_AGENT}|^\[TOOL\] \S+ \d+ ms: "):
         if asked and line.at and asked[0].at and line.at >= asked[0].at:
             return _finding(what, State.OK, "it answered what the caller said", line)
     if asked:
@@ -257,7 +257,7 @@ def _tts(seen: _Evidence) -> Finding:
         return _finding(what, State.OK, said, seen.counted_line)
     if turns := seen.said(_AGENT):
         return _finding(what, State.OK, "the agent took a turn", turns[0])
-    return Finding(what, State.UNKNOWN, "there was nothing to say: no [TTS] line")
+    return Finding(what, State.UNKNOWN, "there was nothing to say: no [AGENT] line")
 
 
 def _rtp_out(seen: _Evidence) -> Finding:

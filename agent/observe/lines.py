@@ -7,6 +7,7 @@ before each line. Standard library only: scripts/ use it where nothing but Pytho
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -23,10 +24,11 @@ _ASTERISK = re.compile(
     r"(?P<file>[\w./-]+|Ext\. \S+?)(?::\d+ \w+)?: ?(?: *(?:--|==) )?"
     r"|(?P<start>Asterisk \S+ built by ))"
 )
-# 2026-11-21T08:51:02.123+00:00 INFO call=1795245062.0 agent.session: [STT] ...
+# 2026-11-21T08:51:02.123+00:00 INFO call=1795245062.0 channel=WebSocket/ai_media/0x7f59
+#     agent.session: [CALLER] ...
 _AGENT = re.compile(
     rf"(?P<at>{_DATE}) (?P<level>[A-Z]\w*) (?:call=(?P<call>\S+) )?"
-    r"(?P<file>[\w.]+): (?P<said>.*)"
+    r"(?:channel=\S+ )?(?P<file>[\w.]+): (?P<said>.*)"
 )
 # What the agent puts before most of what it says of a call: its end of the socket.
 _TAG = "[WS] "
@@ -38,6 +40,11 @@ _COMPOSE = re.compile(r"(?P<name>[\w.-]+) +\| ?")
 _DOCKER = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z ")
 _JOURNAL = re.compile(rf"(?:{_DATE}|{_SHORT_DATE}) \S+ (?P<name>[\w.@/-]+)\[\d+\]: ")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# What Asterisk's SIP logger puts before a message.
+_SIP_FOLLOWS = re.compile(
+    r"<--- (?:Received|Transmitting) SIP \w+ \((?P<bytes>\d{1,5}) bytes\)"
+    r" (?:from|to) \S+ --->"
+)
 
 
 class Source(StrEnum):
@@ -77,31 +84,87 @@ class Line:
 
 def read(texts: Iterable[str], now: datetime | None = None) -> Iterator[Line]:
     """Lines whose writer is known. `now` gives those without a year theirs."""
-    open_: dict[str, tuple[Line, list[str]]] = {}
-    """Asterisk's last line by container: others may have written in between."""
+    logs: defaultdict[str, _Log] = defaultdict(_Log)
+    """By container: others may write in between."""
     last: datetime | None = None
     for text in texts:
-        container, stripped, unit = _bare(text.rstrip("\r\n"))
-        line = _line(stripped, unit)
-        if line is None:
-            if container in open_:
-                open_[container][1].append(stripped)
+        container, said, unit = _bare(text.removesuffix("\n"))
+        # In a file of Asterisk's alone a message may say what looks like a container.
+        if logs[""].takes(said) or logs[container].takes(said):
             continue
-        if container in open_:
-            yield _closed(*open_.pop(container))
+        log, said = logs[container], said.rstrip("\r")
+        line = _line(said, unit)
+        if line is None:
+            log.goes_on(said)
+            continue
+        if (before := log.closed()) is not None:
+            yield before
         if now is not None:
             last = moment(line.when, now) or last
             line = replace(line, at=last)
         if line.source is Source.ASTERISK:
-            open_[container] = line, []
+            log.begins(line)
         else:
             yield line
-    for each in open_.values():
-        yield _closed(*each)
+    for log in logs.values():
+        if (before := log.closed()) is not None:
+            yield before
 
 
-def _closed(line: Line, more: list[str]) -> Line:
-    return replace(line, more=tuple(more)) if more else line
+class _Log:
+    """Asterisk's last line in a log, with what continues it.
+
+    A SIP message is written as it came, and who sends it chooses its lines: they may
+    look like the log's. So all that fits into the message's bytes is the message's. Of
+    each line the least is counted that it can have been, as logs lose escape codes,
+    carriage returns and what is not UTF-8: a message never ends too early. The log's own
+    are taken for a message's only behind one that was cut, and no more than what is
+    missing there.
+    """
+
+    def __init__(self) -> None:
+        self._line: Line | None = None
+        self._more: list[str] = []
+        self._owed = 0
+        """Bytes of a message that are still to come."""
+        self._in_message = False
+
+    def begins(self, line: Line) -> None:
+        self._line = line
+        if line.file == "res_pjsip_logger.c":
+            self._expect(line.said)
+
+    def goes_on(self, said: str) -> None:
+        self._more.append(said)
+        self._expect(said)  # consoles leave out what stands before it
+
+    def closed(self) -> Line | None:
+        line, more = self._line, tuple(self._more)
+        self._line, self._more = None, []
+        return line if line is None or not more else replace(line, more=more)
+
+    def takes(self, text: str) -> bool:
+        """Whether that is of a message."""
+        if self._owed <= 0:
+            return False
+        if not self._in_message:
+            # Line ends before the first word are written, and are none of its bytes.
+            text = text.lstrip("\r")
+            if not text:
+                return True
+            self._in_message = True
+        size = len(text.replace("\ufffd", "?").encode(errors="replace"))
+        fits = size <= self._owed
+        self._owed -= size + 1
+        if fits:
+            self._more.append(text.rstrip("\r"))
+        else:
+            self._owed = 0
+        return fits
+
+    def _expect(self, said: str) -> None:
+        if head := _SIP_FOLLOWS.fullmatch(said):
+            self._owed, self._in_message = int(head["bytes"]), False
 
 
 def moment(when: str, now: datetime) -> datetime | None:
@@ -133,6 +196,8 @@ def printable(text: str) -> str:
 def _bare(text: str) -> tuple[str, str, str]:
     """The container that it is of, the line itself, and its unit in the journal."""
     container = unit = ""
+    if text.startswith("{"):
+        container, text = _unwrapped(text)
     if "\x1b" in text:
         text = _COLOUR.sub("", text)
     if match := _COMPOSE.match(text):
@@ -142,6 +207,19 @@ def _bare(text: str) -> tuple[str, str, str]:
     if (match := _JOURNAL.match(text)) and match["name"] != "upload-recording":
         unit, text = match["name"], text[match.end() :]
     return container or unit, text, unit
+
+
+def _unwrapped(text: str) -> tuple[str, str]:
+    """As docker and the journal keep lines; whose it is, and the line."""
+    try:
+        event: dict[str, Any] = json.loads(text)
+        inner = event.get("log", event.get("MESSAGE"))
+        if isinstance(inner, str) and "message" not in event:
+            whose = event.get("CONTAINER_NAME", event.get("_SYSTEMD_UNIT", ""))
+            return str(whose), inner.removesuffix("\n")
+    except (ValueError, AttributeError, RecursionError):
+        pass
+    return "", text
 
 
 def _line(text: str, unit: str) -> Line | None:
@@ -177,10 +255,6 @@ def _line(text: str, unit: str) -> Line | None:
 def _of_json(text: str) -> Line | None:
     try:
         event: dict[str, Any] = json.loads(text)
-        inner = event.get("log", event.get("MESSAGE"))
-        if isinstance(inner, str) and "message" not in event:
-            # As docker and the journal keep lines.
-            return None if inner.startswith("{") else _line(inner.rstrip("\n"), "")
         said = str(event["message"]).removeprefix(_TAG)
         when = str(event["time"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -1,8 +1,9 @@
 """Log lines: one line per event, whatever a caller or a model put into it.
 
-    2026-11-21T08:51:02.123+00:00 INFO call=1795245062.0 agent.session: [STT] ...
+    2026-11-21T08:51:02.123+00:00 INFO call=1795245062.0
+        channel=WebSocket/ai_media/0x7f599c005e90 agent.session: [CALLER] 5 words, 1.4 s
 
-scripts/follow-call reads this, and the JSON form.
+scripts/follow-call reads this, and the JSON form. docs/logs.md has the tags.
 """
 
 import json
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 # What these say below a warning is about themselves, many times a call; websockets
 # even words each frame.
 _QUIET = (
-    *("aiosqlite", "alembic.runtime.plugins", "asyncio", "boto3", "botocore"),
-    *("httpcore", "httpx", "httpx2", "openai", "s3transfer", "sqlalchemy", "urllib3"),
-    *("uvicorn.error", "websockets"),
+    *("aiosqlite", "alembic", "asyncio", "boto3", "botocore"),
+    *("httpcore", "httpcore2", "httpx", "httpx2", "openai", "s3transfer"),
+    *("sqlalchemy", "urllib3", "uvicorn.error", "websockets"),
 )
 
 _CONTROLS = {
@@ -59,8 +60,9 @@ def set_up(
         write,
         level=least,
         format="{message}",
-        # At DEBUG pipecat writes down every frame and what was said.
-        filter={"pipecat": max(least, logger.level("INFO").no)},
+        # At DEBUG pipecat writes down every frame and what was said, at INFO it says
+        # hello and how it links its processors.
+        filter={"pipecat": logger.level(_pipecats(level)).no},
         backtrace=False,
         diagnose=False,
     )
@@ -75,6 +77,10 @@ def set_up(
     logging.captureWarnings(True)
 
 
+def _pipecats(level: str) -> str:
+    return {"DEBUG": "INFO", "INFO": "WARNING"}.get(level, level)
+
+
 def _no_refusals(record: logging.LogRecord) -> bool:
     """uvicorn takes a socket that we refused for an application that forgot it."""
     return "without completing handshake" not in record.getMessage()
@@ -82,11 +88,12 @@ def _no_refusals(record: logging.LogRecord) -> bool:
 
 def _text_line(record: "Record") -> str:
     extra = dict(record["extra"])
-    call = extra.pop("call", "")
+    call, channel = extra.pop("call", ""), extra.pop("channel", "")
     parts = [
         record["time"].astimezone(UTC).isoformat(timespec="milliseconds"),
         record["level"].name,
-        *([f"call={_one_line(call).replace(' ', '_')}"] if call else []),
+        *([f"call={_word(call)}"] if call else []),
+        *([f"channel={_word(channel)}"] if channel else []),
         f"{record['name']}:",
         _one_line(record["message"]),
         *(f"{key}={_one_line(value)}" for key, value in extra.items()),
@@ -112,6 +119,10 @@ def _json_line(record: "Record") -> str:
 
 def _one_line(value: object) -> str:
     return str(value).translate(_CONTROLS)
+
+
+def _word(value: object) -> str:
+    return _one_line(value).replace(" ", "_")
 
 
 def _short(error: BaseException) -> str:

@@ -2,6 +2,8 @@
 
 [WS] media: in 1250 frames, 25.0 s, loud 6.2 s, voiced 5.1 s; out 640 frames,
 12.8 s, heard 12.6 s; xoff 0; flushes 1; garbage 0
+
+Behind it stands what is odd, if it is: early 3; odd 20; late 1.0 s
 """
 
 import re
@@ -11,6 +13,7 @@ LINE = re.compile(
     r"^media: in (\d+) frames, ([\d.]+) s, loud ([\d.]+) s, voiced ([\d.]+) s;"
     r" out (\d+) frames, ([\d.]+) s, heard ([\d.]+) s;"
     r" xoff (\d+); flushes (\d+); garbage (\d+)"
+    r"(?:; early (\d+))?(?:; odd (\d+))?(?:; late ([\d.]+) s)?"
 )
 
 
@@ -33,14 +36,26 @@ class Media:
     flushes: int
     garbage: int
     """Messages that made no sense."""
+    early: int = 0
+    """Messages of audio before MEDIA_START, dropped."""
+    odd: int = 0
+    """Messages of audio that were no whole tens of milliseconds."""
+    late: float = 0.0
+    """By which sound was held up on its way, at worst."""
 
     def __str__(self) -> str:
+        oddities = (
+            ("early", self.early, ""),
+            ("odd", self.odd, ""),
+            ("late", round(self.late, 1), " s"),
+        )
+        tail = "".join(f"; {what} {n}{unit}" for what, n, unit in oddities if n)
         return (
             f"media: in {self.in_frames} frames, {self.in_seconds:.1f} s,"
             f" loud {self.loud:.1f} s, voiced {self.voiced:.1f} s;"
             f" out {self.out_frames} frames, {self.out_seconds:.1f} s,"
             f" heard {self.heard:.1f} s;"
-            f" xoff {self.xoff}; flushes {self.flushes}; garbage {self.garbage}"
+            f" xoff {self.xoff}; flushes {self.flushes}; garbage {self.garbage}{tail}"
         )
 
 
@@ -49,8 +64,9 @@ def media(said: str) -> Media | None:
     match = LINE.match(said)
     if match is None:
         return None
-    frames, seconds, loud, voiced, sent, spoken, heard, *counts = match.groups()
-    xoff, flushes, garbage = map(int, counts)
+    frames, seconds, loud, voiced, sent, spoken, heard, *rest = match.groups()
+    *counts, late = rest
+    xoff, flushes, garbage, early, odd = (int(count or 0) for count in counts)
     return Media(
         int(frames),
         float(seconds),
@@ -62,4 +78,7 @@ def media(said: str) -> Media | None:
         xoff,
         flushes,
         garbage,
+        early,
+        odd,
+        float(late or 0),
     )

@@ -194,6 +194,11 @@ work_looks = Counter(
     "Times that a worker looked for something to do; it looks again and again.",
     ["kind"],
 )
+worker_up = Gauge(
+    "offhook_worker_up",
+    "Whether the worker that this agent has started answers.",
+    ["worker"],
+)
 local_restarts = Counter(
     "offhook_local_restarts", "Restarts of a local model server.", ["server"]
 )

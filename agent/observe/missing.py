@@ -6,34 +6,21 @@ spool first.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
-from .lines import Line, Source, named, printable, read
+from .lines import Line, printable
+from .recorded import Asterisk, Recorded
+from .store_errors import meaning, refused
 
-_REJECTED = " is moved to rejected: "
-# It runs on after that, and so does its command.
-_CANNOT = r"^(?:WARNING|ERROR) (?:Cannot open|Unable to add|MixMonitor requires)"
-
-# Of a call whose name is known only once all has been read.
-_TELLS = re.compile(
-    r"^app_mixmonitor\.c: |^bridge_channel\.c: .* joined '|^app_dial\.c: .* answered "
-    r"|^pbx\.c: (?:Executing .*\] MixMonitor\(|Spawn )|no agent: |Websocket connection"
-)
 # The uploader has nothing to store yet, and nothing is wrong with the store.
 _NOT_YET = re.compile("(?:is not there|is still open in Asterisk)(?:;|$)")
-
 # What the agent says when it has Asterisk record silence.
 _SILENCED = re.compile(r"^(?:stopped|paused)\b")
-
-_REFUSED = re.compile(
-    "InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|TokenRefreshRequired"
-    "|InvalidToken|AccessDenied|Access Denied|Forbidden|Unauthorized|AllAccessDisabled"
-    "|AuthorizationHeaderMalformed|RequestTimeTooSkewed|RequestExpired"
-    r"|\((?:401|403)\)|[Cc]redentials"
-)
 
 
 class Cause(StrEnum):
@@ -89,161 +76,46 @@ class Verdict:
         )
 
 
-def refused(error: str) -> bool:
-    """Is it the bucket's word about who asks, rather than about the recording?"""
-    return _REFUSED.search(error) is not None
-
-
 def failing(error: str) -> Cause:
     return Cause.CREDENTIALS if refused(error) else Cause.UPLOAD_FAILING
 
 
-class _Logs:
-    """What of all files may matter, by who wrote it, in its order.
-
-    Asterisk's log may be gigabytes: what no verdict rests on is not kept."""
-
-    def __init__(self, call: str) -> None:
-        self._call = call
-        self.runs: list[list[Line]] = []
-        """Asterisk's, from start to start."""
-        self.agent: list[Line] = []
-        self.script: list[Line] = []
-        self.agent_seen = False
-
-    def read(self, texts: Iterable[str]) -> None:
-        # A file begins where nobody knows how the one before it went on.
-        self.runs.append([])
-        for line in read(texts):
-            match line.source:
-                case Source.ASTERISK:
-                    self._asterisk(line)
-                case Source.AGENT:
-                    self.agent_seen = True
-                    if self._call in line.text or _REJECTED in line.said:
-                        self.agent.append(line)
-                case Source.HOOK:
-                    if self._call in line.said:
-                        self.script.append(line)
-
-    def _asterisk(self, line: Line) -> None:
-        if line.begins:
-            self.runs.append([line])
-        elif self._call in line.text or (
-            line.call and _TELLS.search(f"{line.file}: {line.said}")
-        ):
-            said = f"{line.level} {line.said}"
-            self.runs[-1].append(replace(line, said=said, more=()))
-
-
 def from_logs(call: str, texts: Iterable[Iterable[str]]) -> Verdict:
     """`texts` are the lines of the files, one after the other."""
-    logs = _Logs(call)
-    for text in texts:
-        logs.read(text)
-    mine, died = _of_call(logs.runs, call)
-    hooks = (hook for line in mine if (hook := _hook(line)))
-    names = {call} | {hook[1] for hook in hooks if hook[2] == call}
-    asterisk = _Asterisk.of(mine, died=died)
-    ours = [line for line in logs.agent if _about(line, call, names)]
-    recordings = [line for line in ours if line.said.startswith("[REC] ")]
-    script = [line for line in logs.script if named(call).search(line.said)]
-    verdict = _uploader(call, recordings, asterisk)
-    if verdict is None and script:
-        verdict = _script(call, script, agent_seen=logs.agent_seen)
-    if verdict is None and mine:
-        verdict = _asterisk(call, asterisk, agent_seen=logs.agent_seen)
-    if verdict is None and ours:
-        verdict = Verdict(
+    told = Recorded.of(call, texts)
+    asterisk, seen = told.asterisk, told.agent_seen
+    recordings = [line for line in told.agent if line.said.startswith("[REC] ")]
+    verdict = (
+        _by_uploader(call, recordings, asterisk)
+        or _by_hook(call, told.hook, agent_seen=seen)
+        or _by_asterisk(call, asterisk, agent_seen=seen)
+    )
+    if verdict is None and told.agent:
+        return Verdict(
             call,
             Cause.CANNOT_TELL,
             "the agent had the call and says nothing of its recording;"
             " Asterisk's full log tells whether one was made",
-            (ours[0].text,),
+            (told.agent[0].text,),
         )
-    return verdict or Verdict(
-        call, Cause.CANNOT_TELL, "cannot tell: no line of this call is in the logs"
-    )
-
-
-def _of_call(runs: Iterable[Sequence[Line]], call: str) -> tuple[list[Line], bool]:
-    """Asterisk's lines of the call; did Asterisk start anew behind them?"""
-    wanted = named(call)
-    found: list[Line] = []
-    died = False
-    for run in runs:
-        restarted = bool(run) and run[0].begins
-        died = died or (bool(found) and restarted)
-        tags = {line.call for line in run if line.call and wanted.search(line.said)}
-        found += [line for line in run if line.call in tags or wanted.search(line.said)]
-    return found, died
-
-
-def _about(line: Line, call: str, names: set[str]) -> bool:
-    if line.call:
-        return line.call == call
-    if _REJECTED in line.said:
-        job = re.match(r"\[REC\] (?:\S*/)?(\S+)\.job is moved", line.said)
-        return job is not None and job[1] in names
-    return named(call).search(line.said) is not None
-
-
-def _hook(line: Line) -> re.Match[str] | None:
-    """MixMonitor's command: the name of the recording, and of the call."""
-    if line.file != "app_mixmonitor.c":
-        return None
-    return re.search(r"Executing \[\S+ (\S+) (\S+).*\]$", line.said)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asterisk:
-    """What one call's lines say; each is a line, or None if there is none."""
-
-    lines: Sequence[Line]
-    died: bool
-    asked: Line | None
-    complaint: Line | None
-    began: Line | None
-    ended: Line | None
-    hook: Line | None
-    joined: Line | None
-    no_agent: Line | None
-    socket: Line | None
-    over: Line | None
-
-    @classmethod
-    def of(cls, lines: Sequence[Line], *, died: bool) -> "_Asterisk":
-        def first(pattern: str, file: str = "") -> Line | None:
-            wanted = re.compile(pattern)
-            for line in lines:
-                if (not file or line.file == file) and wanted.search(line.said):
-                    return line
-            return None
-
-        monitor = "app_mixmonitor.c"
-        return cls(
-            lines,
-            died,
-            asked=first(r"Executing \[.*\] MixMonitor\(", "pbx.c"),
-            complaint=first(_CANNOT, monitor),
-            began=first("Begin MixMonitor Recording", monitor),
-            ended=first("End MixMonitor Recording", monitor),
-            hook=first(r"Executing \[", monitor),
-            joined=first(r" joined '", "bridge_channel.c")
-            or first(r" answered ", "app_dial.c"),
-            no_agent=first(r"no agent: "),
-            socket=first(r"Websocket connection to .* failed|Unable to connect"),
-            over=first(r"^\w+ Call \S+ over: ", "app_verbose.c")
-            or first("Spawn extension", "pbx.c"),
+    if verdict is None:
+        said = "cannot tell: no line of this call is in the logs"
+        return Verdict(call, Cause.CANNOT_TELL, said)
+    failed = verdict.cause is Cause.HOOK_FAILED
+    if failed and asterisk.hook and told.no_worker:
+        return Verdict(
+            call,
+            Cause.WAITING,
+            "the worker, `offhook work`, is not up, so nobody takes its job:"
+            f" {told.no_worker.said}",
+            (told.no_worker.text, asterisk.hook.text),
         )
-
-    @property
-    def never_bridged(self) -> bool:
-        """It is over, and nobody was there whom the caller could have talked to."""
-        return self.joined is None and bool(self.over or self.no_agent)
+    return verdict
 
 
-def _uploader(call: str, lines: Sequence[Line], asterisk: _Asterisk) -> Verdict | None:
+def _by_uploader(
+    call: str, lines: Sequence[Line], asterisk: Asterisk
+) -> Verdict | None:
     """What the agent said of the recording; its last word counts."""
     verdict = None
     kept: dict[str, str] = {}
@@ -254,7 +126,7 @@ def _uploader(call: str, lines: Sequence[Line], asterisk: _Asterisk) -> Verdict 
         said = line.said.removeprefix("[REC] ")
         if _SILENCED.search(said):
             silenced.append(line)
-        elif match := re.search(r": (\w+) is kept as ([^\s,]+)", said):
+        elif match := re.search(r"^(\w+) is kept as ([^\s,]+)", said):
             kept[match[1]] = f"{match[1]} as {match[2]}"
             since = None
             verdict = Verdict(
@@ -263,18 +135,18 @@ def _uploader(call: str, lines: Sequence[Line], asterisk: _Asterisk) -> Verdict 
                 f"it is there since {line.when}: {', '.join(kept.values())}",
                 (line.text,),
             )
-        elif match := re.search(r": (erased, .*)$", said):
+        elif match := re.search(r"^(erased, .*)$", said):
             verdict = Verdict(call, Cause.ERASED, f"it was {match[1]}", (line.text,))
-        elif match := re.search(r": (expired, .*)$", said):
+        elif match := re.search(r"^(expired, .*)$", said):
             verdict = Verdict(call, Cause.EXPIRED, f"it {match[1]}", (line.text,))
         elif "mix" in kept:
             # Of another track: the recording is there nevertheless.
             beside.append(line)
-        elif match := re.search(r"^call \S+?: (.*); again at (.*)$", said):
+        elif match := re.search(r"^(.*); again at (.*)$", said):
             since = since or line
             verdict = _trying(call, match[1], match[2], since, line)
-            if asterisk.complaint and verdict.cause is Cause.WAITING:
-                verdict = _cannot(call, asterisk.complaint, verdict.evidence)
+            if verdict.cause is Cause.WAITING:
+                verdict = _blamed(verdict, match[1], asterisk)
         elif match := re.search(r" is (?:moved to )?rejected: (.*)$", said):
             if asterisk.never_bridged:
                 verdict = _never_bridged(call, asterisk, (line.text,))
@@ -306,12 +178,33 @@ def _trying(call: str, error: str, again: str, since: Line, last: Line) -> Verdi
     return Verdict(
         call,
         cause,
-        f"{what} since {since.when}: {error}; next try at {again}",
+        f"{what} since {since.when}: {meaning(error)}{error}; next try at {again}",
         tuple(dict.fromkeys((since.text, last.text))),
     )
 
 
-def _script(call: str, lines: Sequence[Line], *, agent_seen: bool) -> Verdict:
+def _blamed(verdict: Verdict, error: str, asterisk: Asterisk) -> Verdict:
+    """Why the file is not there, if Asterisk's log tells."""
+    if asterisk.complaint:
+        return _cannot(verdict.call, asterisk.complaint, verdict.evidence)
+    if not asterisk.asked:
+        return verdict
+    written = re.search(r'\", \"([^",]+)/[^/",]+\.wav', asterisk.asked.said)
+    looked = re.search(r"(\S+)/[^/ ]+\.wav is not there", error)
+    if not written or not looked or written[1] == looked[1]:
+        return verdict
+    return replace(
+        verdict,
+        sentence=f"Asterisk writes to {written[1]} and the agent looks into"
+        f" {looked[1]}: its OFFHOOK_MONITOR must be Asterisk's RECORDINGS, if these"
+        " are not two names of one folder",
+        evidence=(asterisk.asked.text, *verdict.evidence),
+    )
+
+
+def _by_hook(call: str, lines: Sequence[Line], *, agent_seen: bool) -> Verdict | None:
+    if not lines:
+        return None
     last = lines[-1]
     if " left " not in last.said:
         return Verdict(
@@ -337,7 +230,9 @@ def _script(call: str, lines: Sequence[Line], *, agent_seen: bool) -> Verdict:
     )
 
 
-def _asterisk(call: str, seen: _Asterisk, *, agent_seen: bool) -> Verdict:
+def _by_asterisk(call: str, seen: Asterisk, *, agent_seen: bool) -> Verdict | None:
+    if not seen.lines:
+        return None
     last = seen.lines[-1]
 
     def verdict(cause: Cause, sentence: str, *evidence: Line | None) -> Verdict:
@@ -389,6 +284,16 @@ def _asterisk(call: str, seen: _Asterisk, *, agent_seen: bool) -> Verdict:
             seen.hook,
             seen.ended,
         )
+    command = re.search(r"Executing \[(/\S+) ", seen.hook.said)
+    # Only where Asterisk runs can it be looked at.
+    if command and Path(command[1]).is_file() and not os.access(command[1], os.X_OK):
+        return verdict(
+            Cause.HOOK_FAILED,
+            f"Asterisk could not run the upload hook: {command[1]} is not executable"
+            " (chmod +x)",
+            seen.hook,
+            seen.ended,
+        )
     return verdict(
         Cause.HOOK_FAILED,
         "the upload hook ran and the agent never saw its job: the hook failed (syslog"
@@ -400,7 +305,7 @@ def _asterisk(call: str, seen: _Asterisk, *, agent_seen: bool) -> Verdict:
 
 
 def _never_bridged(
-    call: str, seen: _Asterisk, evidence: tuple[str, ...] = ()
+    call: str, seen: Asterisk, evidence: tuple[str, ...] = ()
 ) -> Verdict:
     why = ""
     if seen.no_agent and (

@@ -27,9 +27,24 @@ _SDP = re.compile(r"^\s*c=IN IP[46] (\S+)[\s\S]*?^\s*m=audio (\d+)", re.MULTILIN
 
 # What the agent says of no call and of all that are up.
 _OF_ALL = re.compile(
-    r"^socket refused with |^no call came of this |the event loop is stuck|^stopping: "
-    r"|^a part of the agent has died|^\[(?:speech|llm|FACTS|NC)\] |^AudioSocket"
+    r"^no call came of this |^AudioSocket"
+    r"|^\[(?:speech|llm|SERVE|FACTS|NC)\] "
 )
+# What is said once, of no call, and holds until its end is said.
+_HOLDS = tuple(
+    (re.compile(begins), re.compile(ends))
+    for begins, ends in (
+        (r"^\[FACTS\] wait in ", r"^\[FACTS\] go on"),
+        (r"^\[FACTS\] cannot be written ", r"^\[FACTS\] are written "),
+        (
+            r"^\[work\] (?:ended|hangs|trying)|^\[WORK\] (?:cannot|ending|trying)",
+            r"^\[WORK\] working",
+        ),
+    )
+)
+_NOTED = timedelta(seconds=15)
+"""After its last line, for its facts and its recording to be kept, or not."""
+_TWIN = re.compile(r"^refused with 409: duplicate_call_id")
 LINGER = timedelta(seconds=2)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -54,6 +69,8 @@ class OneCall:
     """Asterisk began anew behind the call's last line."""
     jumped: float = 0.0
     """Seconds that Asterisk's clock was set back during the call."""
+    now: datetime | None = None
+    """When it was asked for."""
 
     def all(self, pattern: str, file: str = "", source: str = "") -> list[Line]:
         wanted = re.compile(pattern)
@@ -72,6 +89,15 @@ class OneCall:
     def last(self, pattern: str, file: str = "", source: str = "") -> Line | None:
         found = self.all(pattern, file, source)
         return found[-1] if found else None
+
+    @property
+    def caller_left_first(self) -> datetime | None:
+        """When he hung up, whatever the agent made of the end of its socket: Asterisk
+        may close that without a word in a hang-up."""
+        left = self.first(r"^Channel \S+ left '", "bridge_channel.c")
+        if left is None or re.match(r"Channel (?:Web|Audio)Socket/", left.said):
+            return None
+        return left.at
 
     @property
     def agent(self) -> list[Line]:
@@ -129,6 +155,7 @@ def gather(call: str, texts: Iterable[Iterable[str]], now: datetime) -> OneCall:
         agent_until=max((line.at for line in agent if line.at), default=None),
         restarted=restarted,
         jumped=jumped,
+        now=now,
     )
 
 
@@ -247,8 +274,27 @@ def _of_agent(
     ]
     known = set(map(id, own))
     first, last = _window([*ours, *own])
+    known |= {id(line) for line in _holding(lines, first, last + _NOTED)}
     for line in lines:
         meanwhile = not line.call and first <= (line.at or _LONG_AGO) <= last
         of_all = _mentions(line.text, sockets) or _OF_ALL.search(line.said)
-        if id(line) in known or (meanwhile and of_all):
+        # Of the call that is up under the same id.
+        twin = _TWIN.search(line.said) and first <= (line.at or _LONG_AGO) <= last
+        if id(line) in known or (meanwhile and of_all) or twin:
             yield line
+
+
+def _holding(lines: Iterable[Line], first: datetime, last: datetime) -> Iterator[Line]:
+    """What held for a while between these times."""
+    lines = list(lines)
+    for begins, ends in _HOLDS:
+        said: list[Line] = []
+        for line in lines:
+            if begins.search(line.said) and (line.at or _LONG_AGO) <= last:
+                said.append(line)
+            elif said and ends.search(line.said):
+                if (line.at or _LONG_AGO) >= first:
+                    yield from said
+                    yield line
+                said = []
+        yield from said

@@ -19,8 +19,11 @@ SWITCH_ON = (
 )
 LOSS = 0.03
 """From this share of packets on, words are lost."""
-JITTER = 0.05
-"""Seconds, from which on a telephone's buffer runs dry."""
+JITTER = 0.03
+"""Seconds on the average, from which on words get holes."""
+TWICE = 1.05
+"""Packets for each that 20 ms need. A phone that sends every 10 ms has two."""
+_PACKETS_A_SECOND = 50
 
 _PACKET = re.compile(
     r"(?P<way>Got|Sent) +RTP packet (?:from|to) +(?P<place>\S+:\d+) "
@@ -213,7 +216,7 @@ def verdict(call: OneCall, sound: Sound, said: Sequence[SipMessage]) -> tuple[st
             " (see which-hop)"
         )
     if not came.packets and not went.packets:
-        return "silent", "no packet went either way"
+        return "silent", f"no packet went either way{_why(said)}"
     if ours and ours.sound:
         return "wrong_address", _wrong(wrong, ours)
     if bad := _bad_place(came, went):
@@ -228,7 +231,13 @@ def verdict(call: OneCall, sound: Sound, said: Sequence[SipMessage]) -> tuple[st
             return "jitter", f"packets {name} are {jitter:.0f} ms uneven"
     short = sound.seconds is not None and came.packets is not None
     if short and sound.seconds and sound.seconds > 2:
-        share = (came.packets or 0) / (sound.seconds * 50)
+        share = (came.packets or 0) / (sound.seconds * _PACKETS_A_SECOND)
+        if TWICE <= share < 2 * 0.9:
+            return "doubled", (
+                f"{share - 1:.0%} of the packets from the phone came twice, and the"
+                " sound is garbled by them: something between doubles packets (a loop,"
+                " two paths, a mirrored port)"
+            )
         if share < 0.5:
             return "gaps", (
                 f"sound went both ways, but only {share:.0%} of the phone's: it was on"

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
-from urllib.parse import unquote
 
 import httpx
 from loguru import logger
@@ -35,6 +34,7 @@ from agent.calls.transcript import Speaker, ToolUse, Trouble, Turn
 from agent.calls.usage import Meter, Use
 
 from . import metrics
+from .config import TracesConfig
 
 _MOST_CALLS = 1000
 """That wait to be sent; more are lost, the oldest first."""
@@ -53,6 +53,7 @@ _FAULTS = {
     EndReason.PROVIDER_FAILED,
     EndReason.NO_MEDIA_START,
     EndReason.UNSUPPORTED_FORMAT,
+    EndReason.SOCKET_LOST,
 }
 _READ = {
     Meter.LLM_INPUT_TOKENS,
@@ -72,30 +73,6 @@ _TOOL_NAME = re.compile(r"[\w.-]{1,64}")
 _SPACE = timedelta(0)
 
 _Value = str | bool | int | float
-
-
-@dataclass(frozen=True, slots=True)
-class TracesConfig:
-    url: str
-    """Of the collector's traces, as a rule http://127.0.0.1:4318/v1/traces."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    service: str = "offhook"
-    resource: Mapping[str, str] = field(default_factory=dict)
-    """What else is told of this process, e.g. deployment.environment.name."""
-    timeout: float = 10.0
-    """Seconds for one request."""
-
-
-def pairs(text: str) -> dict[str, str]:
-    """`key=value,key2=value2`, as OpenTelemetry's variables have it. Raises ValueError,
-    without the value: it may be a key."""
-    found = {}
-    for number, each in enumerate(filter(None, map(str.strip, text.split(","))), 1):
-        key, equals, value = each.partition("=")
-        if not equals or not key.strip():
-            raise ValueError(f"no. {number} is not of the form key=value")
-        found[unquote(key.strip())] = unquote(value.strip())
-    return found
 
 
 class Records(Protocol):

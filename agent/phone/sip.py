@@ -8,6 +8,7 @@ import socket
 import struct
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,10 @@ _LONGEST_CALL = 2 * 3600
 """Seconds after which SIPp gives up, should we have died without telling it."""
 
 
+def _at_once() -> Sequence[float]:
+    return (0.0,)
+
+
 @dataclass(frozen=True, slots=True)
 class SipConfig:
     sipp: Path = Path("sipp")
@@ -39,6 +44,9 @@ class SipConfig:
     """Empty: the one that the machine uses towards the number dialled."""
     answer_within: float = 30.0
     """Seconds."""
+    journey: Callable[[], Sequence[float]] = _at_once
+    """Of each packet of sound: after how many seconds its copies leave, to play a bad
+    network. None of them: it is lost."""
 
 
 class SipPhone:
@@ -51,7 +59,7 @@ class SipPhone:
         host = await _address_of(name)
         local_address = self._config.local_address or _address_towards(host, port)
         async with AsyncExitStack() as held:
-            sound = held.enter_context(_SoundPort(local_address))
+            sound = held.enter_context(_SoundPort(local_address, self._config.journey))
             signalling = await _Signalling.start(
                 self._config, number, (host, port), local_address, sound.port
             )
@@ -91,7 +99,8 @@ class _SipCarrier:
 class _SoundPort:
     """The UDP socket of one call's sound."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, journey: Callable[[], Sequence[float]]) -> None:
+        self._journey = journey
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
@@ -114,6 +123,7 @@ class _SoundPort:
         if self._ear:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._ear = None
+        self._peer = None  # what is still on its way stays there
         self._socket.close()
 
     def talk_to(self, peer: tuple[str, int]) -> None:
@@ -147,8 +157,18 @@ class _SoundPort:
             payload_type, self._sequence, timestamp, self._ssrc, payload, marker
         )
         self._sequence += 1
+        for seconds in self._journey():
+            if seconds > 0:
+                loop = asyncio.get_running_loop()
+                loop.call_later(seconds, self._leave, packet.encode())
+            else:
+                self._leave(packet.encode())
+
+    def _leave(self, datagram: bytes) -> None:
+        if self._peer is None:
+            return
         try:
-            self._socket.sendto(packet.encode(), self._peer)
+            self._socket.sendto(datagram, self._peer)
         except (BlockingIOError, ConnectionRefusedError):
             pass  # lost, like any packet may be; a dead peer shows in its BYE
 

@@ -65,7 +65,7 @@ class Agents:
                     swept = True
                 await self.sweep(clock())
             except StorageError as error:
-                logger.debug("no sign of life in the database: {}", error)
+                logger.debug("[DB] no sign of life in it: {}", error)
                 # They could give none either.
                 self._silent_since.clear()
             if swept:
@@ -130,7 +130,9 @@ class Agents:
                 events += await end_call(session, call, end)
             await emit(session, events, now)
         for call in calls:
-            logger.warning("call {}: its agent {} died; it is ended", call.id, agent)
+            logger.bind(call=call.id).warning(
+                "[CALL] its agent {} died; it is ended", agent
+            )
         return len(calls)
 
     async def _open(self, session: AsyncSession, agent: str) -> Sequence[CallRow]:

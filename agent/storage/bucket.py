@@ -15,7 +15,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from loguru import logger
 
-from .stores import Kept, S3Config, Sound, StoreError
+from .config import S3Config
+from .stores import Kept, Sound, StoreError
 
 _PART_BYTES = 8 * 2**20
 """Longer ones go up in parts of so many bytes."""
@@ -95,6 +96,9 @@ class BucketStore:
         except ClientError as error:
             if _code(error) in _NOT_THERE:
                 return None
+            if _code(error).isdecimal():
+                # The answer to a HEAD has no body, and so no word of why.
+                self.client.get_object(Bucket=self.bucket, Key=key, Range="bytes=0-0")
             raise
         return cast(Mapping[str, Any], found)
 
@@ -175,11 +179,18 @@ class BucketStore:
         if told.get("source-sha256", sha256) != sound.source_sha256:
             raise StoreError(f"{where} is there already, and is something else")
         if sha256 == sound.sha256 and size != sound.bytes:
+            self._discard(key)
             raise StoreError(f"{where} has {size} bytes, not {sound.bytes}")
         # An ETag is not an MD5 on every server, nor with every kind of encryption.
         if there["ETag"].strip('"') != etag and self._hash(key) != sha256:
+            self._discard(key)
             raise StoreError(f"{where} reads back as something else")
         return Kept(key, size, sha256)
+
+    def _discard(self, key: str) -> None:
+        """Our own upload, and it is spoiled: the next try would only find it there."""
+        with suppress(BotoCoreError, ClientError):
+            self.client.delete_object(Bucket=self.bucket, Key=key)
 
     def _hash(self, key: str) -> str:
         read = hashlib.sha256()

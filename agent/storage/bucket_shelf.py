@@ -8,8 +8,9 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .config import S3Config
 from .shelves import NotThere
-from .stores import S3Config, StoreError
+from .stores import StoreError
 
 _KEPT_IN_MEMORY = 8 << 20
 """Bytes of a recording that is read; a longer one goes to a file without a name."""

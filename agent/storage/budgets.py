@@ -120,7 +120,7 @@ class Budgets:
             except StorageError as error:
                 if not away:
                     logger.error(
-                        "budgets go by what this agent alone spends: {}", error
+                        "[DB] budgets go by what this agent alone spends: {}", error
                     )
                 away = True
             try:

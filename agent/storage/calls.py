@@ -34,6 +34,7 @@ from . import telling
 from .database import Database
 from .events import emit
 from .ledger import recording
+from .outbox import untold
 from .retention import is_erased
 from .tables import (
     CallRow,
@@ -325,6 +326,7 @@ class Calls:
                 cause=_cause(row),
                 cost=row.cost,
                 variables=row.variables,
+                untold=await untold(session, call_id),
             )
 
     async def newest(

@@ -14,6 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from loguru import logger
 from psycopg import AsyncConnection, waiting
 from psycopg.abc import PQGen
 from sqlalchemy import URL, Connection, event, make_url, text
@@ -180,6 +181,8 @@ class Database:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        schema = ScriptDirectory.from_config(config).get_current_head()
+        logger.info("[DB] {} has schema {} now", self._name, schema)
 
 
 def work_url(url: str) -> str:

@@ -151,7 +151,7 @@ class Directory:
 
     def _missed(self, error: StorageError) -> None:
         if not self._away:
-            logger.error("[AIS] {}; calls go on with what was known", error)
+            logger.error("[AIS] calls go on with what was known: {}", error)
         self._away = True
 
     async def _edited(self) -> bool:

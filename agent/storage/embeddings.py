@@ -2,31 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import numpy as np
 import numpy.typing as npt
 
+from .config import EmbeddingsConfig
 from .errors import StorageError
 
 Vectors = npt.NDArray[np.float32]
 """A row for each text, of length 1: the product of two says how alike they are."""
 
 _BATCH = 64
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddingsConfig:
-    url: str
-    """Ends in /v1, or whatever `/embeddings` stands behind."""
-    model: str
-    key: str = field(default="", repr=False)
-    batch_deadline: float = 60.0
-    """Seconds for a batch of passages."""
-    query_deadline: float = 0.5
-    """Seconds for a query: somebody is waiting on the telephone."""
 
 
 class Embeddings:

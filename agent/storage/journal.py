@@ -7,9 +7,7 @@ transaction, and in the same transaction keeps how far it got.
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,10 +28,11 @@ from .calls import UnfitFact, call_of, record
 from .database import Database
 from .errors import StorageError
 from .events import emit
+from .rejected import Rejected, Rejection, rejection
+from .rejected import call_of as rejected_call
 from .segments import Entry, Place, Segments
 from .tables import storable
 
-REJECTED = "rejected.jsonl"
 AGAIN = "again.jsonl"
 _OWNER = "agent"
 _KINDS: dict[str, TypeAdapter[Any]] = {
@@ -78,6 +77,7 @@ class Journal:
         self._config = config
         self._on_applied = on_applied
         self._log = Segments(folder)
+        self._rejected = Rejected(folder)
         self._place = Place(0, 0)
         self._applied = 0
         """All facts up to this number are in the database, or rejected."""
@@ -214,7 +214,7 @@ class Journal:
         self, entries: Sequence[Entry], now: datetime, reject: str = ""
     ) -> None:
         """In one transaction. `reject`: why they are not to be applied."""
-        rejected: list[dict[str, Any]] = []
+        rejected: list[Rejection] = []
         async with self._database.session("keep facts of calls") as session:
             row = await agent_row(session, self._agent, now)
             events: list[Event] = []
@@ -225,19 +225,20 @@ class Journal:
                 try:
                     events += await self._record(session, entry, reject)
                 except (UnfitFact, UnreadableFact) as error:
-                    rejected.append(_rejection(entry, str(error), now))
+                    rejected.append(rejection(entry, str(error), now))
                 if entry.number is not None:
                     row.applied = entry.number
             applied = row.applied
             if rejected:
                 # Before the commit: rather twice than never.
-                await asyncio.to_thread(self._reject, rejected)
+                await asyncio.to_thread(self._rejected.add, rejected)
             await emit(session, events, now)
         self._count(sum(1 for entry in entries if self._is_fresh(entry)))
         self._applied = max(self._applied, applied)
         for each in rejected:
             metrics.journal_errors.labels("rejected").inc()
-            logger.error("[FACTS] call {}: rejected: {}", _call(each), each["reason"])
+            logged = logger.bind(call=rejected_call(each))
+            logged.error("[FACTS] rejected: {}", each["reason"])
         if self._away:
             self._away = False
             logger.info("[FACTS] go on; {} are behind", self._behind)
@@ -306,7 +307,7 @@ class Journal:
         lines = self._log.open(int(now.timestamp() * 1e6))
         try:
             self._own()
-            self._barred = _barred(self._folder / REJECTED)
+            self._barred = self._rejected.barred()
         except OSError as error:
             self.close()
             raise StorageError(f"cannot open the journal: {error}") from error
@@ -333,15 +334,6 @@ class Journal:
         except (OSError, ValueError, KeyError) as error:
             logger.error("[FACTS] nothing of {} is noted: {!r}", path, error)
             return ()
-
-    def _reject(self, rejected: Sequence[dict[str, Any]]) -> None:
-        path = self._folder / REJECTED
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with open(file, "w", encoding="utf-8") as lines:
-            for each in rejected:
-                lines.write(json.dumps(each) + "\n")
-            lines.flush()
-            os.fsync(file)
 
 
 def encode(fact: Fact) -> bytes:
@@ -371,39 +363,11 @@ def _read(kind: str, told: bytes | dict[str, Any]) -> Fact:
     try:
         fact: Fact = _KINDS[kind].validate_json(text)
     except ValidationError as error:
-        raise UnreadableFact(f"{kind}: {error}") from error
+        # Without what was found there: it may be what a caller said.
+        wrong = error.errors(include_url=False, include_input=False)
+        where = "; ".join(f"{each['loc']}: {each['msg']}" for each in wrong)
+        raise UnreadableFact(f"{kind}: {where}") from error
     return fact
-
-
-def _rejection(entry: Entry, why: str, now: datetime) -> dict[str, Any]:
-    told = {"at": now.isoformat(), "number": entry.number, "reason": why}
-    kind, _, fact = entry.text.partition(b" ")
-    try:
-        return told | {"kind": kind.decode(), "fact": json.loads(fact)}
-    except ValueError:
-        return told | {"line": entry.text.decode(errors="backslashreplace")}
-
-
-def _call(rejection: dict[str, Any]) -> str:
-    fact = rejection.get("fact")
-    if not isinstance(fact, dict):
-        return "unknown"
-    call = fact.get("call")
-    return str(call.get("id") if isinstance(call, dict) else fact.get("call_id"))
-
-
-def _barred(path: Path) -> set[str]:
-    """Ids of calls whose beginning was rejected."""
-    found = set()
-    if path.exists():
-        with open(path, encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                # A power cut leaves half of one.
-                with suppress(ValueError):
-                    each = json.loads(line)
-                    if each.get("kind") == CallBegan.__name__:
-                        found.add(_call(each))
-    return found
 
 
 def _lines(path: Path) -> Sequence[dict[str, Any]]:

@@ -75,8 +75,11 @@ async def run_keys(
             yield _line(key, now)
             yield secret
         case "list":
-            for key in await customers.keys():
+            keys = await customers.keys()
+            for key in keys:
                 yield _line(key, now)
+            if not keys:
+                yield "there are no keys: offhook keys create makes one"
         case "revoke":
             key = await customers.revoke(arguments.id, who=_who(), now=now)
             yield _line(key, now)

@@ -209,11 +209,11 @@ class Knowledge:
             found = await asyncio.to_thread(_nearest, spaces, asked, limit)
         except StorageError as error:
             if not self._meaning_failed:
-                logger.warning("knowledge is searched by words alone: {}", error)
+                logger.warning("[TOOL] knowledge is searched by words alone: {}", error)
             self._meaning_failed = True
             return []
         if self._meaning_failed:
-            logger.info("knowledge is searched by meaning again")
+            logger.info("[TOOL] knowledge is searched by meaning again")
         self._meaning_failed = False
         return found
 

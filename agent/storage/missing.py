@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from agent.calls.record import Recording, RecordingState, Track
 from agent.observe.missing import Cause, Verdict, failing, from_logs
+from agent.observe.store_errors import meaning
 
 from .audit import deeds
 from .database import Database
@@ -273,7 +274,8 @@ def _failing(
     return Verdict(
         call_id,
         cause,
-        f"{what}, and it waits since {since.isoformat()}: {error}{again}",
+        f"{what}, and it waits since {since.isoformat()}:"
+        f" {meaning(error)}{error}{again}",
         (evidence,),
     )
 

@@ -13,13 +13,17 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlalchemy.sql.selectable import ForUpdateArg
 
 from agent.calls.event import Event, EventType, KeptEvent
+from agent.calls.record import Untold
 
 from .database import Database
 from .events import emit, kept
 from .tables import DeliveryRow, EventRow, WebhookRow
+
+_UNTOLD = 100
 
 
 class DeliveryState(StrEnum):
@@ -150,6 +154,53 @@ class Outbox:
             if why:
                 await _disable(session, webhook, why, tried.at)
             return await _endpoint(session, webhook, tried.at)
+
+
+async def untold(session: AsyncSession, call_id: str) -> tuple[Untold, ...]:
+    """Of that call, what webhooks have not been told; some, if there are many."""
+    ahead = aliased(DeliveryRow)
+    next_of = (
+        select(func.min(ahead.id))
+        .where(
+            ahead.webhook == DeliveryRow.webhook,
+            ahead.state == DeliveryState.WAITING.value,
+        )
+        .correlate(DeliveryRow)
+        .scalar_subquery()
+    )
+    head = aliased(DeliveryRow)
+    rows = await session.execute(
+        select(DeliveryRow, EventRow.type, head, WebhookRow)
+        .join(EventRow, EventRow.number == DeliveryRow.event)
+        .join(WebhookRow, WebhookRow.id == DeliveryRow.webhook)
+        .outerjoin(head, head.id == next_of)
+        .where(
+            EventRow.call_id == call_id,
+            DeliveryRow.state != DeliveryState.DELIVERED.value,
+        )
+        .order_by(DeliveryRow.id)
+        .limit(_UNTOLD)
+    )
+    return tuple(_untold(*row) for row in rows)
+
+
+def _untold(
+    row: DeliveryRow, event: str, head: DeliveryRow | None, webhook: WebhookRow
+) -> Untold:
+    dead = row.state == DeliveryState.DEAD
+    decides = row if dead or head is None else head
+    error = decides.last_error
+    if not dead and not webhook.enabled:
+        why = f": {webhook.disabled_because}" if webhook.disabled_because else ""
+        error = f"the webhook is disabled{why}"
+    return Untold(
+        webhook=row.webhook,
+        event=event,
+        since=row.created_at,
+        error=error,
+        next_try=None if dead else decides.next_try,
+        given_up=dead,
+    )
 
 
 async def _endpoint(

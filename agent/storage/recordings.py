@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import os
 import random
+import shutil
 import threading
 from collections.abc import (
     AsyncIterator,
@@ -20,6 +21,7 @@ from collections.abc import (
 )
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import BufferedReader
@@ -31,13 +33,14 @@ from loguru import logger
 from agent.calls.record import Recording, RecordingState, Track
 from agent.observe import metrics
 
+from .config import RecordingsConfig
 from .encoding import EncodingError, Format, encode
 from .errors import StorageError
 from .files import BadFile, open_plainly, still_written
 from .ledger import Ledger
 from .retention import GONE
 from .spool import SUFFIXES, Job, JobError, Spool, orphans
-from .stores import FolderStore, Kept, S3Config, Sound, Store, StoreError
+from .stores import FolderStore, Kept, Sound, Store, StoreError
 from .wav import Measured, Unfinished, measure, repair
 
 AT_ONCE = 4
@@ -53,23 +56,11 @@ _SETTLED = timedelta(minutes=1)
 """Since the last write, before a file that was never finished is taken for all there
 will be; if we cannot know whether somebody still has it open, six hours."""
 _FORGOTTEN = timedelta(hours=6)
+_FULL = 2**20
+"""Bytes that are left of a disk on which Asterisk has no room for a call any more."""
 
 T = TypeVar("T")
 OnStored = Callable[[Recording], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingsConfig:
-    monitor: Path
-    """Where Asterisk's MixMonitor writes."""
-    spool: Path
-    """Where scripts/upload-recording.sh leaves its jobs."""
-    folder: Path
-    """Where recordings are kept if there is no bucket."""
-    s3: S3Config | None = None
-    format: Format = Format.WAV
-    retention_days: int = 0
-    """0: they are kept for ever."""
 
 
 class NothingRecorded(BadFile):
@@ -115,6 +106,8 @@ class _Taken:
     measured: Measured
     kept: Kept
     format: Format
+    disk_full: bool
+    """Asterisk says nothing of what it cannot write."""
 
 
 class Recordings:
@@ -186,7 +179,7 @@ class Recordings:
         except OSError as error:
             raise StorageError(f"cannot look for lost recordings: {error}") from error
         for job in found:
-            logger.warning("[REC] call {}: nobody left a job, found it", job.call)
+            logger.bind(call=job.call).warning("[REC] nobody left a job, found it")
 
     def _found(self, before: datetime) -> Sequence[Job]:
         return [job for job in orphans(self._monitor, before) if self._spool.add(job)]
@@ -210,12 +203,13 @@ class Recordings:
             job = await asyncio.to_thread(self._spool.find, recording)
             if job is None:
                 return Outcome()
-            return await self._tend(_Try(job, attempt, now, again))
+            with logger.contextualize(call=job.call):
+                return await self._tend(_Try(job, attempt, now, again))
         except JobError:
             # The next look into the spool puts it aside.
             return Outcome()
         except OSError as error:
-            logger.error("[REC] call {}: cannot note it: {}", recording, error)
+            logger.bind(call=recording).error("[REC] cannot note it: {}", error)
             return Outcome(again, str(error))
 
     async def _tend(self, this: _Try) -> Outcome:
@@ -235,14 +229,14 @@ class Recordings:
             await asyncio.to_thread(self._spool.done, this.job)
             return Outcome()
         said = "; ".join(f"{track.value}: {problem}" for track, _, problem in problems)
-        logger.warning("[REC] call {}: {}; again at {}", this.job.call, said, this.next)
+        logger.warning("[REC] {}; again at {}", said, this.next)
         try:
             for track, state, problem in problems:
                 told = self._told(this, track, state, problem, this.attempt + 1)
                 await self._ledger.note(told)
         except StorageError as unknown:
             # The log says it as well, and nothing is stored before that is mended.
-            logger.debug("[REC] call {}: nobody is told: {}", this.job.call, unknown)
+            logger.debug("[REC] nobody is told: {}", unknown)
         failed = any(state is RecordingState.FAILING for _, state, _ in problems)
         return Outcome(this.next, said if failed else "")
 
@@ -251,7 +245,7 @@ class Recordings:
     ) -> None:
         """Tells that it is not tried now, for the others fail. Raises StorageError."""
         said = f"not tried while others fail: {error}"
-        logger.warning("[REC] call {}: {}; again at {}", job.call, said, until)
+        logger.bind(call=job.call).warning("[REC] {}; again at {}", said, until)
         this = _Try(job, attempts, now, next=None)
         told = self._told(this, Track.MIX, RecordingState.FAILING, said, attempts)
         await self._ledger.note(told)
@@ -271,8 +265,7 @@ class Recordings:
         else:
             await asyncio.to_thread(source.unlink, missing_ok=True)
         metrics.recordings.labels(track.value, "rejected").inc()
-        call = this.job.call
-        logger.error("[REC] call {}: {} is rejected: {}", call, track.value, reason)
+        logger.error("[REC] {} is rejected: {}", track.value, reason)
 
     def _told(
         self,
@@ -320,7 +313,12 @@ class Recordings:
                 return
             if this.now - this.job.closed_at > _NEVER_COMES:
                 raise BadFile(f"{source} never came") from error
-            raise NotYet(f"{source} is not there") from error
+            said = f"{source} is not there"
+            waits = self._told(this, track, RecordingState.WAITING, said, this.attempt)
+            # Nobody waits for what was erased before it was known of.
+            if state is None and not await self._ledger.note(waits):
+                return
+            raise NotYet(said) from error
         if stored is not None and self._on_stored is not None:
             await self._on_stored(stored)
         await asyncio.to_thread(source.unlink, missing_ok=True)
@@ -330,6 +328,11 @@ class Recordings:
         job = this.job
         key = f"{job.closed_at:%Y-%m-%d}/{job.call}/{track.value}"
         taken = await self._in_thread(self._take, source, key, this.now)
+        if taken.disk_full:
+            logger.error(
+                "[REC] call {}: {} may lack its end: the disk of {} is full",
+                *(job.call, track.value, self._monitor),
+            )
         recording = Recording(
             call_id=job.call,
             track=track,
@@ -353,8 +356,8 @@ class Recordings:
             return None
         metrics.recordings.labels(track.value, "stored").inc()
         logger.info(
-            "[REC] call {}: {} is kept as {}/{}, {:.1f} s",
-            *(job.call, track.value, self._store.name, recording.key),
+            "[REC] {} is kept as {}/{}, {:.1f} s",
+            *(track.value, self._store.name, recording.key),
             recording.seconds,
         )
         return recording
@@ -365,26 +368,30 @@ class Recordings:
                 raise NothingRecorded(
                     "nothing was recorded: there is a header, no sound"
                 )
+            full = shutil.disk_usage(source.parent).free < _FULL
             if self._format is not Format.WAV:
                 try:
                     encoded = encode(file, measured, self._format)
                 except EncodingError as error:
-                    logger.error("[REC] {}: {}; it is kept as WAV", source, error)
+                    logger.error("[REC] {} is kept as WAV: {}", source, error)
                 else:
                     with encoded:
                         sound = _described(encoded, measured, self._format)
                         kept = self._store.put(
                             encoded, f"{key}.{self._format.value}", sound
                         )
-                    return _Taken(measured, kept, self._format)
+                    return _Taken(measured, kept, self._format, full)
             file.seek(0)
             sound = Sound(measured.bytes, measured.sha256, measured.sha256)
             kept = self._store.put(file, f"{key}.wav", sound)
-            return _Taken(measured, kept, Format.WAV)
+            return _Taken(measured, kept, Format.WAV, full)
 
     async def _in_thread(self, blocking: Callable[..., T], *arguments: Any) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, blocking, *arguments)
+        within = copy_context()  # its lines in the log are of the same call
+        return await loop.run_in_executor(
+            self._threads, within.run, blocking, *arguments
+        )
 
 
 def make_store(config: RecordingsConfig) -> Store:
@@ -412,7 +419,7 @@ def _finished(source: Path, now: datetime) -> Iterator[tuple[BufferedReader, Mea
                 if now.timestamp() - changed < patience.total_seconds():
                     raise NotYet(f"{source}: {error}") from error
                 repair(source)
-                logger.warning("[REC] {}: {}; repaired its header", source, error)
+                logger.warning("[REC] repaired the header of {}: {}", source, error)
             else:
                 yield file, measured
                 return

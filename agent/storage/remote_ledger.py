@@ -1,13 +1,13 @@
 """The ledger of an agent on another machine, over its API (web/ledger.py)."""
 
 import asyncio
-from dataclasses import dataclass, field
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from agent.calls.record import Recording, Track
 
+from .config import RemoteLedgerConfig
 from .errors import StorageError
 
 _DEADLINE = 20.0
@@ -15,13 +15,6 @@ _DEADLINE = 20.0
 
 RECORDING = TypeAdapter(Recording)
 """How one is written down on the way."""
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteLedgerConfig:
-    url: str
-    """Of the agent, without a path."""
-    token: str = field(default="", repr=False)
 
 
 class RemoteLedger:

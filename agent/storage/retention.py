@@ -3,7 +3,7 @@
 A tombstone comes first, then words, audio, and the tombstone's end. It stays for ever:
 an upload of the call that comes later is deleted again. A store that does not answer is
 asked again with every sweep. Old events go as well: who was away for that long has
-missed them.
+missed them; and what the database did not take of old calls.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from .audit import Act, Deed, note
 from .database import Database
 from .errors import StorageError
 from .events import Events
+from .rejected import Rejected
 from .shelves import Shelves
 from .stores import StoreError
 from .tables import (
@@ -90,14 +91,16 @@ class Retention:
         days: float,
         discard: Callable[[str], None] = _nothing,
         event_days: float = 30,
+        rejected: Rejected | None = None,
     ) -> None:
         """`days` 0: for ever. `discard` deletes what is on its way to the store: that
-        of Leftovers. It blocks, and may be called again."""
+        of Leftovers. It blocks, and may be called again. `rejected`: the journal's."""
         self._database = database
         self._shelves = shelves
         self._days = days
         self._discard = discard
         self._event_days = event_days
+        self._rejected = rejected
         # An agent that died may have left something there.
         self._in_log = True
 
@@ -136,10 +139,20 @@ class Retention:
                     await asyncio.to_thread(self._delete, row.store, row.key)
                 await self._mark(call_id, row.track, now)
             await asyncio.to_thread(self._discard, call_id)
+            await self._forget_rejected(call_id)
         except (StoreError, OSError) as error:
-            logger.error("[REC] call {}: cannot delete its audio: {}", call_id, error)
+            logger.bind(call=call_id).error("[REC] cannot delete all of it: {}", error)
             return await self._failed(call_id, str(error))
         return await self._finished(call_id, now)
+
+    async def _forget_rejected(self, call_id: str) -> None:
+        if self._rejected is None:
+            return
+        tombstone = await self.tombstone(call_id)
+        # Of one that expired they may be younger: an id that came again is one of the
+        # reasons why facts are rejected.
+        if tombstone is not None and tombstone.state is RecordingState.ERASED:
+            await asyncio.to_thread(self._rejected.forget, call_id)
 
     def _delete(self, store: str, key: str) -> None:
         self._shelves.holding(store).delete(key)
@@ -161,6 +174,11 @@ class Retention:
             for call_id in old:
                 await self._bury(call_id, RecordingState.EXPIRED, "retention", why, now)
                 await self.finish(call_id, now)
+        if self._rejected is not None:
+            try:
+                await asyncio.to_thread(self._rejected.forget_before, before)
+            except OSError as error:
+                logger.warning("[FACTS] rejected ones stay for now: {}", error)
 
     async def _forget_events(self, before: datetime) -> None:
         while await Events(self._database).forget(before):
@@ -172,7 +190,7 @@ class Retention:
             if self._in_log:
                 self._in_log = not await self._database.empty_log()
         except StorageError as error:
-            logger.warning("[REC] {}; tried again later", error)
+            logger.warning("[REC] trying again later: {}", error)
 
     async def _bury(
         self, call_id: str, state: RecordingState, who: str, why: str, now: datetime
@@ -254,9 +272,8 @@ class Retention:
                 call = await session.get(CallRow, call_id)
                 customer = DEFAULT if call is None else call.customer
                 note(session, Deed(now, row.who, act, call_id, row.why, customer))
-                logger.info(
-                    "[REC] call {}: {}, by {}: {}",
-                    *(call_id, row.state, row.who, row.why),
+                logger.bind(call=call_id).info(
+                    "[REC] {}, by {}: {}", row.state, row.who, row.why
                 )
             return _tombstone(row)
 

@@ -12,8 +12,9 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Protocol
 
+from .config import S3Config
 from .files import sync_folder
-from .stores import S3Config, StoreError
+from .stores import StoreError
 
 FOLDER = "folder"
 

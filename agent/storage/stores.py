@@ -54,22 +54,6 @@ class Store(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class S3Config:
-    """The keys come from where boto3 looks for them: AWS_ACCESS_KEY_ID and so on."""
-
-    bucket: str
-    endpoint_url: str = ""
-    """Empty: Amazon's own."""
-    region: str = ""
-    prefix: str = "recordings"
-    """In front of each key, with or without slashes around it."""
-    create: bool = True
-    """Whether the bucket may be made if it is not there."""
-    retention_days: int = 0
-    """After which the server itself deletes; 0: never."""
-
-
 class FolderStore:
     name = "folder"
 

@@ -6,7 +6,6 @@ listen on, loopback unless told otherwise.
 """
 
 import asyncio
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from loguru import logger
@@ -19,14 +18,8 @@ from agent.observe import metrics
 from agent.session import LiveCalls, Parts, Session
 from agent.storage.directory import Directory
 
+from .config import AudioSocketConfig
 from .telephony_ws import Budgets
-
-
-@dataclass(frozen=True, slots=True)
-class AudioSocketConfig:
-    host: str = "127.0.0.1"
-    port: int = 0
-    """0: nobody listens."""
 
 
 async def listen(
@@ -61,7 +54,7 @@ async def _answer(
         call_id = str(await connection.identity())
     except NoStartError as error:
         metrics.wire_errors.labels("garbage").inc()
-        logger.warning("no call came of this AudioSocket connection: {}", error)
+        logger.warning("[WS] no call came of this AudioSocket connection: {}", error)
         return
     # Closing is the only refusal there is; the dialplan sees a call that ended.
     if (reason := live.refusal(call_id)) is not None:
@@ -70,7 +63,7 @@ async def _answer(
     try:
         who = directory.answering("", "", "")
     except AIError as error:
-        logger.error("call {} refused: {}", call_id, error)
+        logger.bind(call=call_id).error("[WS] refused: {}", error)
         _refuse(call_id, "unknown_ai")
         return
     now = datetime.now(UTC)
@@ -97,4 +90,4 @@ async def _answer(
 
 def _refuse(call_id: str, reason: str) -> None:
     metrics.calls_refused.labels(reason).inc()
-    logger.warning("AudioSocket call {} refused: {}", call_id, reason)
+    logger.bind(call=call_id).warning("[WS] AudioSocket refused: {}", reason)

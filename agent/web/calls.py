@@ -243,7 +243,7 @@ async def _note_hang_up(database: Database, call: LiveCall) -> None:
             note(session, deed)
     except StorageError as error:
         # An operator can hang up without a database, too.
-        logger.error("[API] {}: {}", error, deed)
+        logger.bind(call=call.id).error("[API] not noted: {}: {}", deed, error)
 
 
 def _cursor(text: str) -> Cursor:

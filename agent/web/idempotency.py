@@ -129,7 +129,7 @@ async def _release(request: Request) -> None:
         try:
             await posted.release(*claimed)
         except StorageError as error:
-            logger.error("[API] {}; it may be sent again in a minute", error)
+            logger.error("[API] it may be sent again in a minute: {}", error)
 
 
 def _hash(request: Request, body: bytes) -> str:

@@ -5,19 +5,9 @@ that never goes back.
 """
 
 import math
-from dataclasses import dataclass
 
+from .config import ApiLimits
 from .problems import Refusal
-
-
-@dataclass(frozen=True, slots=True)
-class ApiLimits:
-    per_second: float = 20.0
-    """Requests that a key, or an address without one, may make in the long run."""
-    burst: float = 100.0
-    """At once, after a while of silence."""
-    wrong_per_minute: float = 10.0
-    """Wrong keys that an address may send."""
 
 
 class Buckets:

@@ -8,12 +8,13 @@ odd, goes the long way: that code knows the RFC, and keeps knowing it.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import (
     WebSocketsSansIOProtocol,
 )
+from websockets.frames import CloseCode
 from websockets.http11 import Request
 from websockets.speedups import apply_mask
 
@@ -23,6 +24,12 @@ EXTENSION = "offhook.audio"
 _BINARY = 0x82
 """FIN and the opcode: a message in one frame."""
 _MASKED = 0x80
+_IN_ORDER = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD)
+_BROKEN: Mapping[int, str] = {
+    CloseCode.PROTOCOL_ERROR: "what came breaks the WebSocket protocol",
+    CloseCode.INVALID_DATA: "a text came that is not UTF-8",
+    CloseCode.INTERNAL_ERROR: "it has gone silent, without a word: no ping is answered",
+}
 
 
 class MediaProtocol(WebSocketsSansIOProtocol):
@@ -31,6 +38,8 @@ class MediaProtocol(WebSocketsSansIOProtocol):
         self._take: Callable[[bytes], object] | None = None
         self._rest = b""
         """The beginning of a frame whose end has not come yet."""
+        self.pings = 0
+        """That came."""
         self._odd = False
         """A frame was too long, or wrong: all is the library's from there on."""
 
@@ -60,6 +69,31 @@ class MediaProtocol(WebSocketsSansIOProtocol):
     def backlog(self) -> int:
         """Bytes that the other side has not read yet."""
         return self.transport.get_write_buffer_size()
+
+    @property
+    def broken(self) -> str:
+        """Why it is over, if the other side has not closed it in good order."""
+        ours, theirs = self.conn.close_sent, self.conn.close_rcvd
+        if theirs is not None:
+            why = f" {theirs.reason}" if theirs.reason else ""
+            said = (
+                f"Asterisk closed it with {theirs.code}{why}: it did not take a frame"
+            )
+            return "" if theirs.code in _IN_ORDER else said
+        if ours is None:
+            return "it broke off without a close"
+        if ours.code == CloseCode.MESSAGE_TOO_BIG:
+            return f"a message came that is longer than {self.config.ws_max_size} bytes"
+        return _BROKEN.get(ours.code, "")
+
+    def handle_ping(self) -> None:
+        self.pings += 1
+        super().handle_ping()
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        # Nobody reads: closing would wait for ever until the rest has gone out.
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         # From the first frame on, not from `hand_over` on: the library would keep the

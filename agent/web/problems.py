@@ -117,7 +117,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _storage(request: Request, error: Exception) -> Response:
-    logger.error("{} {}: {}", request.method, request.scope["path"], error)
+    logger.error("[API] {} {}: {}", request.method, request.scope["path"], error)
     return problem(
         503, "database_away", "the records of calls cannot be reached just now", _RETRY
     )

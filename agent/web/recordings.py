@@ -27,6 +27,7 @@ from agent.storage.stores import StoreError
 
 from . import signing
 from .auth import Operator, Principal, Reader
+from .config import SigningConfig
 from .pages import before as page_before
 from .pages import place, read_place
 from .problems import Refusal, documented
@@ -38,7 +39,7 @@ from .schemas import (
     RecordingShape,
     WaveformShape,
 )
-from .signing import BadLink, LinkExpired, SigningConfig
+from .signing import BadLink, LinkExpired
 
 T = TypeVar("T")
 

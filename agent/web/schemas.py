@@ -267,6 +267,18 @@ class UseShape(BaseModel):
     cost: float | None = Field(description="Null: the prices do not name this model.")
 
 
+class UntoldShape(BaseModel):
+    webhook: str
+    event: str = Field(description="Its type.")
+    since: datetime
+    error: str = Field(
+        description="Of the last try; of one that waits for its turn, that of the one"
+        " before it. Empty: none was made so far."
+    )
+    next_try: datetime | None
+    given_up: bool = Field(description="It was tried for the last time.")
+
+
 class WaveformShape(BaseModel):
     track: Track
     seconds: float
@@ -302,6 +314,9 @@ class CallDetail(CallSummary):
     recordings: list[RecordingShape]
     usage: list[UseShape]
     variables: dict[str, str] = Field(description="What is known in the call.")
+    untold: list[UntoldShape] = Field(
+        description="Events of the call that webhooks have not been told."
+    )
 
     @classmethod
     def of_record(cls, record: CallRecord) -> "CallDetail":
@@ -342,6 +357,17 @@ class CallDetail(CallSummary):
                 for use in record.uses
             ],
             variables=dict(record.variables),
+            untold=[
+                UntoldShape(
+                    webhook=each.webhook,
+                    event=each.event,
+                    since=each.since,
+                    error=each.error,
+                    next_try=each.next_try,
+                    given_up=each.given_up,
+                )
+                for each in record.untold
+            ],
         )
 
 

@@ -15,6 +15,7 @@ from loguru import logger
 
 from agent.session import LiveCalls
 
+from .http_protocol import HttpProtocol
 from .media_protocol import MediaProtocol
 
 
@@ -25,6 +26,7 @@ def configured(app: FastAPI, host: str, port: int) -> uvicorn.Config:
         host=host,
         port=port,
         loop="uvloop",
+        http=HttpProtocol,
         ws=MediaProtocol,
         # Asterisk offers no compression, and its audio would not shrink.
         ws_per_message_deflate=False,
@@ -71,12 +73,10 @@ class Server(uvicorn.Server):
         self._draining = asyncio.create_task(self._drain(sig, frame))
 
     async def _drain(self, sig: int, frame: FrameType | None) -> None:
-        if len(self._live):
-            logger.info(
-                "stopping: {} calls may go on for {:g} s",
-                len(self._live),
-                self._drain_seconds,
-            )
+        logger.info(
+            "[SERVE] stopping: {} calls may go on for {:g} s",
+            *(len(self._live), self._drain_seconds),
+        )
         await self._live.drain(self._drain_seconds)
         if self._streams is not None:
             self._streams.close()

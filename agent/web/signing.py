@@ -9,10 +9,12 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from agent.calls.record import Track
+
+from .config import SigningConfig
 
 _LONGEST = 512
 
@@ -23,14 +25,6 @@ class BadLink(Exception):
 
 class LinkExpired(Exception):
     """It was good until then."""
-
-
-@dataclass(frozen=True, slots=True)
-class SigningConfig:
-    key: str = field(repr=False)
-    """Kept in the data folder; who has it can listen to everything."""
-    seconds: float
-    """How long a link is good."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,9 @@ Asterisk goes on behind its Dial and asks. So a call is handed over without a se
 connection between the two, and stays up if the agent dies.
 
 /telephony/ws/ID/over: why the caller's line was cleared.
+
+Which of the two comes first tells a call whose socket broke whether its caller has hung
+up.
 """
 
 import re
@@ -13,9 +16,10 @@ from fastapi import APIRouter, Request, Response
 
 from agent.calls.call import HangupCause
 from agent.calls.facts import CauseTold
-from agent.session import Records
+from agent.session import LiveCalls, Records
 
-from .telephony_ws import TelephonyConfig, knows
+from .config import TelephonyConfig
+from .telephony_ws import knows
 
 router = APIRouter()
 _LONGEST = 200
@@ -50,6 +54,8 @@ async def next_step(request: Request, call_id: str) -> Response:
     config: TelephonyConfig = request.app.state.telephony
     if not knows(request.headers, config):
         return Response(status_code=401)
+    live: LiveCalls = request.app.state.live
+    live.tell(call_id, line_cleared=False)
     handover: Handover = request.app.state.handover
     destination = handover.take(call_id)
     return Response(
@@ -62,6 +68,8 @@ async def over(request: Request, call_id: str) -> Response:
     config: TelephonyConfig = request.app.state.telephony
     if not knows(request.headers, config):
         return Response(status_code=401)
+    live: LiveCalls = request.app.state.live
+    live.tell(call_id, line_cleared=True)
     told = (await request.body())[:_LONGEST].decode("ascii", "replace")
     if (cause := _cause(told)) is not None:
         records: Records = request.app.state.records

@@ -11,21 +11,22 @@ import binascii
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from fastapi import APIRouter, WebSocket
 from loguru import logger
 from starlette.responses import Response
-from starlette.websockets import WebSocketState
+from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from agent.calls.ai import AI, AIError
 from agent.calls.call import Call, Direction
+from agent.media.link import SocketLost
 from agent.observe import metrics
 from agent.session import LiveCalls, Parts, Session
 from agent.storage.directory import Directory
 
+from .config import TelephonyConfig
 from .media_protocol import EXTENSION, MediaProtocol
 
 router = APIRouter()
@@ -37,13 +38,10 @@ _OURS = ("call_id", "from", "to", "ai", "customer", "direction")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
 _LONGEST_VALUE = 256
 _MOST_VARIABLES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class TelephonyConfig:
-    username: str
-    password: str
-    """Empty: nobody is asked for one. Only for tests; settings always makes one up."""
+_CLOSED_MEANWHILE = (RuntimeError, OSError, WebSocketDisconnect)
+"""By the other side, in the moment in which we send."""
+_MANY_PINGS = 500
+"""An hour's, if something between keeps the connection open by them."""
 
 
 class Budgets(Protocol):
@@ -74,10 +72,17 @@ class AsgiSocket:
         message: Mapping[str, Any] = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
             self._gone = True
+            if self._short is not None and (why := self._short.broken):
+                raise SocketLost(why)
             return None
         payload: bytes | None = message.get("bytes")
         text: str | None = message.get("text")
         return text if payload is None else payload
+
+    @property
+    def pings(self) -> int:
+        """That came; Asterisk sends none."""
+        return 0 if self._short is None else self._short.pings
 
     def hand_over(self, take: Callable[[bytes], object]) -> None:
         if self._short is not None:
@@ -92,7 +97,7 @@ class AsgiSocket:
         kind = "bytes" if isinstance(message, bytes) else "text"
         try:
             await self._websocket.send({"type": "websocket.send", kind: message})
-        except (RuntimeError, OSError):  # closed by the other side in this moment
+        except _CLOSED_MEANWHILE:
             self._gone = True
 
     async def close(self) -> None:
@@ -104,18 +109,23 @@ class AsgiSocket:
             self._gone = True
             try:
                 await self._websocket.close()
-            except (RuntimeError, OSError):
+            except _CLOSED_MEANWHILE:
                 pass
 
 
 @router.websocket("/telephony/ws")
 async def telephony(websocket: WebSocket) -> None:
+    call_id = websocket.query_params.get("call_id") or secrets.token_hex(8)
+    with logger.contextualize(call=call_id):
+        await _answer(websocket, call_id)
+
+
+async def _answer(websocket: WebSocket, call_id: str) -> None:
     state = websocket.app.state
     live: LiveCalls = state.live
     directory: Directory = state.directory
     budgets: Budgets = state.budgets
     asked = websocket.query_params
-    call_id = asked.get("call_id") or secrets.token_hex(8)
     if not knows(websocket.headers, state.telephony):
         await _refuse(websocket, call_id, 401, "unauthorised")
         return
@@ -132,7 +142,7 @@ async def telephony(websocket: WebSocket) -> None:
             asked.get("customer", ""), called, asked.get("ai", "")
         )
     except AIError as error:
-        logger.error("[WS] call {} refused: {}", call_id, error)
+        logger.error("[WS] refused: {}", error)
         await _refuse(websocket, call_id, 404, "unknown_ai")
         return
     ai, now = who.ai, datetime.now(UTC)
@@ -159,10 +169,11 @@ async def telephony(websocket: WebSocket) -> None:
             state.parts.providers.check(wanted)
     except AIError as error:
         # A call is worth more than its wish for another voice.
-        logger.error("[WS] call {}: {}; it goes on without", call_id, error)
+        logger.error("[WS] the call goes on without what was wished: {}", error)
         wanted = ai
     parts: Parts = state.parts
-    session = Session(call, wanted, AsgiSocket(websocket), parts)
+    socket = AsgiSocket(websocket)
+    session = Session(call, wanted, socket, parts)
     live.add(session)
     try:
         offered = websocket.scope.get("subprotocols", [])
@@ -170,6 +181,8 @@ async def telephony(websocket: WebSocket) -> None:
         await session.run()
     finally:
         live.remove(session)
+        if socket.pings > _MANY_PINGS:
+            logger.warning("[WS] {} pings came", socket.pings)
 
 
 def _variables(asked: Mapping[str, str]) -> dict[str, str]:
@@ -197,7 +210,7 @@ def knows(headers: Mapping[str, str], config: TelephonyConfig) -> bool:
 
 async def _refuse(websocket: WebSocket, call_id: str, status: int, reason: str) -> None:
     metrics.calls_refused.labels(reason).inc()
-    logger.warning("[WS] call {} refused with {}: {}", call_id, status, reason)
+    logger.warning("[WS] refused with {}: {}", status, reason)
     headers = {"Retry-After": "5"} if status == 503 else {}
     if status == 401:
         headers["WWW-Authenticate"] = 'Basic realm="offhook"'

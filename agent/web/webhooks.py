@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from agent.net.outside import Network, allowed, public
+from agent.net.addresses import Network, allowed, public
 from agent.storage.outbox import DeliveryState
 from agent.storage.webhooks import (
     MOST,

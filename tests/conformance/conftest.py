@@ -11,8 +11,8 @@ from agent.calls.ai import read
 from agent.session import LiveCalls
 from agent.storage.directory import Directory
 from agent.web import telephony_ws
+from agent.web.config import TelephonyConfig
 from agent.web.media_protocol import MediaProtocol
-from agent.web.telephony_ws import TelephonyConfig
 from tests.fakes import provider
 from tests.fakes.agent import Agent
 from tests.fakes.provider import Running

@@ -71,8 +71,10 @@ def test_the_variables_of_the_table_are_those_that_are_read(tmp_path, kind, name
     there = {known.key: "k-1"} if known.key else {}
     if known.url:
         there[known.url] = "http://127.0.0.1:9/v1/"
-    assert name not in getattr(read_settings(given).providers, kind)
-    endpoint = getattr(read_settings(given | there).providers, kind)[name]
+    before = read_settings(given, look_only=True).providers
+    assert name not in getattr(before, kind)
+    after = read_settings(given | there, look_only=True).providers
+    endpoint = getattr(after, kind)[name]
     assert endpoint.api is known.api
     assert endpoint.key == ("k-1" if known.key else "")
     assert endpoint.base_url == there.get(known.url, known.base_url).rstrip("/")
@@ -99,7 +101,7 @@ def test_the_variables_of_the_table_are_those_that_are_read(tmp_path, kind, name
 )
 def test_defaults(tmp_path, environment, mind, voice):
     given = {"OFFHOOK_DATA": str(tmp_path), **environment}
-    config = read_settings(given).providers
+    config = read_settings(given, look_only=True).providers
     assert (config.engine_model, config.stt, config.tts) == (mind, "", voice)
 
 

@@ -17,12 +17,12 @@ from pipecat.frames.frames import (
 from agent.calls.ai import AI
 from agent.calls.heard import Heard
 from agent.calls.usage import Meter, Use
+from agent.conversation.config import TurnsConfig
 from agent.conversation.errors import Cause, ProviderError
 from agent.conversation.hearing import Hearing, Manners
 from agent.conversation.seams import Transcript
 from agent.conversation.standing import Standing
 from agent.conversation.stopwatch import Stopwatch
-from agent.conversation.turns import TurnsConfig
 from tests import virtual_time
 
 TURNS = TurnsConfig(done=0.3, unsure=0.8, unfinished=1.4, dictation=2.0)

@@ -5,13 +5,8 @@ import httpx
 import pytest
 
 from agent.conversation import messages
-from agent.conversation.messages import (
-    HttpSender,
-    SenderConfig,
-    SendError,
-    Smtp,
-    SmtpConfig,
-)
+from agent.conversation.config import SenderConfig, SmtpConfig
+from agent.conversation.messages import HttpSender, SendError, Smtp
 from tests.fakes.smtp import FakeSmtp
 
 

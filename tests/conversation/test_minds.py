@@ -95,6 +95,16 @@ async def test_tools_come_after_the_words(provider):
     assert tokens == Tokens(12, 7)
 
 
+async def test_a_number_that_was_used_before_is_not_used_again(provider):
+    used = {"id": "call_mute", "function": {"name": "mute", "arguments": "{}"}}
+    context = LLMContext([{"role": "assistant", "tool_calls": [used]}])
+    provider.script = [faulty.Tool("mute", "{}")]
+    async with mind_at(provider.url) as mind:
+        found = [each async for each in mind.think(context)]
+    (call,) = found[-1]
+    assert call.tool_call_id not in ("", "call_mute")
+
+
 async def test_tools_with_the_same_number_are_told_apart(provider):
     both = faulty.Tool("mute", "{}"), faulty.Tool("end_call", "")
     provider.script = [faulty.Tools(both)]

@@ -323,6 +323,42 @@ def test_a_tool_is_used_and_its_result_told():
     assert [use.name for use in scene.uses] == ["set_variables"]
 
 
+def test_a_tool_that_tells_nothing_is_answered_too():
+    call = FunctionCallFromLLM("get_variables", "1", {}, LLMContext())
+    ai = replace(ASKS, tool_names=("get_variables",))
+    scene = talk("answered \n 2 \n says Look. \n 5", [[call]], ["Nothing."], ai=ai)
+    assert scene.said[-1] == "Nothing."
+
+
+@pytest.mark.parametrize("how", ["cancel", "cancelled from outside"])
+def test_a_goodbye_that_is_never_heard_to_its_end_ends_all_the_same(how):
+    async def gone() -> None:
+        scene = Scene()
+        loop = asyncio.get_running_loop()
+
+        async def never(message: bytes | str) -> None:
+            await asyncio.Event().wait()
+
+        mouth = Mouth(never, Driver("json"), codec("ulaw"), 20, clock=loop.time)
+        scene.conversation = conversation = Conversation(
+            scene.ai, scene, no_toolbox(), Memory(), scene, scene
+        )
+        conversation.connect(_Ears(scene.ai, mouth), AgentAudio(mouth))
+        running = asyncio.create_task(conversation.run())
+        conversation.answered()
+        await asyncio.sleep(1)
+        await scene.hang_up("Goodbye, and thank you for calling.")
+        await asyncio.sleep(0.2)
+        if how == "cancel":
+            await conversation.cancel()
+        else:
+            running.cancel()
+        async with asyncio.timeout(1):
+            await asyncio.wait([running])
+
+    virtual_time.run(gone())
+
+
 GREETED = len("Hello there.")
 NINE = "From nine."
 ASKED = "answered \n 2 \n says When? \n 6"

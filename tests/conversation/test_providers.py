@@ -7,13 +7,14 @@ import pytest
 from agent.calls.ai import AI, AIError
 from agent.conversation.catalogue import (
     OPENAI_VOICES,
+    TELEPHONE_RATE,
     Api,
     Endpoint,
     SpeechEndpoint,
 )
-from agent.conversation.providers import Providers, ProvidersConfig
+from agent.conversation.config import ProvidersConfig
+from agent.conversation.providers import Providers
 from agent.conversation.seams import Transcript
-from agent.conversation.voices import TELEPHONE_RATE
 
 URL = "http://127.0.0.1:9/v1"
 

@@ -7,7 +7,8 @@ import pytest
 
 from agent.calls.ai import AI, AIError, ModelError
 from agent.conversation.catalogue import Api, Endpoint
-from agent.conversation.providers import Providers, ProvidersConfig
+from agent.conversation.config import ProvidersConfig
+from agent.conversation.providers import Providers
 from agent.conversation.served import Served
 from agent.conversation.tools.toolbox import Toolbox
 from tests.fakes.provider import FakeRecogniser

@@ -1,5 +1,8 @@
 import time
 
+import pytest
+from pytest import approx
+
 from agent.conversation.stopwatch import Stopwatch
 
 
@@ -29,6 +32,31 @@ def test_a_reply_is_taken_apart_once():
     assert parts["reply"] >= 0.5
     assert parts["heard"] == 1.25
     assert watch.take() == {}
+
+
+def test_what_a_caller_waits_for():
+    watch = Stopwatch()
+    assert watch.waiting() is None
+    stop(watch, 2.0)
+    assert watch.waiting() == ("stt", approx(2.0, abs=0.2))
+    watch.asked()
+    assert watch.waiting() == ("llm", approx(2.0, abs=0.2))
+    watch.replied()  # a filler
+    watch.heard(time.monotonic())
+    assert watch.waiting() == ("llm", approx(2.0, abs=0.2))
+    watch.first_token()
+    assert watch.waiting() == ("tts", approx(2.0, abs=0.2))
+    watch.replied()
+    assert watch.waiting() is None
+
+
+@pytest.mark.parametrize("nobody", [Stopwatch.nothing_said, Stopwatch.no_answer])
+def test_who_is_told_that_there_is_no_answer_waits_for_none(nobody):
+    watch = Stopwatch()
+    stop(watch)
+    watch.asked()
+    nobody(watch)
+    assert watch.waiting() is None
 
 
 def test_a_greeting_answers_nobody():

@@ -73,6 +73,7 @@ FAULTS = {
     "endless": (faulty.Endless(), Cause.NONSENSE),
     "page": (faulty.NotJson(), Cause.NONSENSE),
     "empty": (faulty.Empty(), Cause.NONSENSE),
+    "file": (faulty.WavFile(), Cause.NONSENSE),
 }
 
 

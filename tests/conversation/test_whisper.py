@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.conversation.whisper import RATE, Whisper, WhisperConfig, cut
+from agent.conversation.config import WhisperConfig
+from agent.conversation.whisper import RATE, Whisper, cut
 from agent.media.audio import DECODE
 
 SPEECH = DECODE["ulaw"](

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent.calls.ai import AI, AIs
-from agent.conversation.providers import ProvidersConfig
+from agent.conversation.config import ProvidersConfig
 from agent.conversation.seams import Mind
 from agent.conversation.text import WrittenProviders
 from agent.evals.house import Toolboxes, WrittenCalls

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from agent.calls.call import Call, CallEnd, Direction, EndReason, HangupCause
-from agent.calls.record import CallRecord, Recording, RecordingState, Track
+from agent.calls.record import CallRecord, Recording, RecordingState, Track, Untold
 from agent.calls.transcript import Speaker, ToolUse, Trouble, Turn
 from agent.calls.usage import Meter, Use
 
@@ -59,6 +59,11 @@ def recording(state: RecordingState, error: str = "") -> Recording:
     return Recording(
         CALL, Track.MIX, "folder", "k", 1, 20.0, "", NOON, state, last_error=error
     )
+
+
+def untold(error: str, *, given_up: bool = False) -> Untold:
+    due = None if given_up else NOON + timedelta(minutes=5)
+    return Untold("wh_1", "call_ended", NOON, error, due if error else None, given_up)
 
 
 def used(model: str, meter: Meter = Meter.LLM_OUTPUT_TOKENS, cost: float | None = 0.0):

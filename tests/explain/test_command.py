@@ -21,8 +21,8 @@ from agent.storage.database import Database
 from agent.web.schemas import CallDetail
 from tests.fakes.provider import Running
 
+from .cases import CASES
 from .records import CALL, GOOD, LATER, NOON, at, record, tool, trouble, used
-from .test_rules import CASES
 
 
 def arguments(*given: str) -> argparse.Namespace:
@@ -140,9 +140,9 @@ async def test_logs_answer_when_no_agent_does(tmp_path):
     began = at(0).isoformat(timespec="milliseconds")
     ended = at(2).isoformat(timespec="milliseconds")
     log.write_text(
-        f"{began} INFO call={CALL} agent.session: call began: 1 -> 2, AI desk, ulaw\n"
+        f"{began} INFO call={CALL} agent.session: [CALL] began: 1 -> 2, AI desk, ulaw\n"
         f"{began} ERROR call={CALL} agent.session: [LLM] a.b throttled: 429\n"
-        f"{ended} INFO call={CALL} agent.session: call ended: provider_failed after"
+        f"{ended} INFO call={CALL} agent.session: [CALL] ended: provider_failed after"
         " 2.0 s\n"
     )
     status, said = await explained("--log", str(log), url="http://127.0.0.1:9")

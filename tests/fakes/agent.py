@@ -22,8 +22,9 @@ from agent.calls.facts import (
 from agent.calls.transcript import ToolUse, Trouble, Turn
 from agent.calls.usage import Use
 from agent.conversation.catalogue import Api, Endpoint
-from agent.conversation.providers import Providers, ProvidersConfig
-from agent.media.gate import GateConfig
+from agent.conversation.config import ProvidersConfig
+from agent.conversation.providers import Providers
+from agent.media.config import GateConfig
 from agent.media.vad import Vad
 from agent.session import Parts
 from tests.fakes.provider import FakeProvider, FakeRecogniser, Running

@@ -1,12 +1,15 @@
 """A provider that fails as told, request by request, over real HTTP on loopback.
 
 It speaks what OpenAI's API has of ears, minds and voices. What it is to do next is in
-`script`; with nothing left there it does well.
+`script`, whoever is asked, or in the one of `hearing`, `thinking` and `speaking` that
+is asked; with nothing left there it does well.
 """
 
 import asyncio
+import io
 import json
-from collections.abc import AsyncIterator
+import wave
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +27,20 @@ FOR_EVER = 3600.0
 @dataclass(frozen=True)
 class Ok:
     text: str = ANSWER
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the caller is believed to have said."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class WavFile:
+    """A header in front of the samples, of so many channels."""
+
+    channels: int = 1
 
 
 @dataclass(frozen=True)
@@ -110,6 +127,8 @@ class Empty:
 
 Act = (
     Ok
+    | Heard
+    | WavFile
     | Slow
     | Status
     | Cut
@@ -133,6 +152,11 @@ class _Broken(Exception):
 @dataclass
 class FaultyProvider:
     script: list[Act] = field(default_factory=list)
+    hearing: list[Act] = field(default_factory=list)
+    thinking: list[Act] = field(default_factory=list)
+    speaking: list[Act] = field(default_factory=list)
+    reply: Callable[[list[dict[str, Any]]], Act] | None = None
+    """In place of `thinking`: sees the messages, as a mind does."""
     chats: list[dict[str, Any]] = field(default_factory=list)
     forms: list[dict[str, Any]] = field(default_factory=list)
     spoken: list[dict[str, Any]] = field(default_factory=list)
@@ -146,7 +170,9 @@ class FaultyProvider:
         @app.post("/v1/chat/completions")
         async def chat(request: Request) -> Response:
             self.chats.append(await request.json())
-            act = await self._next(request)
+            said = self.chats[-1]["messages"]
+            thinking = self.thinking if self.reply is None else [self.reply(said)]
+            act = await self._next(request, thinking)
             early = _without_stream(act)
             return early or StreamingResponse(
                 self._watched(_chat(act)), media_type="text/event-stream"
@@ -158,7 +184,7 @@ class FaultyProvider:
                 fields: dict[str, Any] = dict(form)
                 fields["file"] = await fields["file"].read()
             self.forms.append(fields)
-            act = await self._next(request)
+            act = await self._next(request, self.hearing)
             early = _without_stream(act)
             return early or StreamingResponse(
                 self._watched(_transcript(act)), media_type="application/json"
@@ -167,7 +193,7 @@ class FaultyProvider:
         @app.post("/v1/audio/speech")
         async def speech(request: Request) -> Response:
             self.spoken.append(await request.json())
-            act = await self._next(request)
+            act = await self._next(request, self.speaking)
             early = _without_stream(act)
             return early or StreamingResponse(
                 self._watched(_sound(act)), media_type="audio/pcm"
@@ -175,9 +201,16 @@ class FaultyProvider:
 
         return app
 
-    async def _next(self, request: Request) -> Act:
+    def do_well(self) -> None:
+        """From now on."""
+        for script in (self.script, self.hearing, self.thinking, self.speaking):
+            script.clear()
+        self.reply = None
+
+    async def _next(self, request: Request, script: list[Act]) -> Act:
         self.headers.append(dict(request.headers))
-        act = self.script.pop(0) if self.script else Ok()
+        planned = script or self.script
+        act = planned.pop(0) if planned else Ok()
         if isinstance(act, Slow):
             await asyncio.sleep(act.seconds)
             return Ok()
@@ -249,6 +282,8 @@ async def _chat(act: Act) -> AsyncIterator[bytes]:
 
 async def _transcript(act: Act) -> AsyncIterator[bytes]:
     text = {Ok: HEARD, Repeated: "thank you " * 40, Empty: ""}.get(type(act))
+    if isinstance(act, Heard):
+        text = act.text
     if text is not None:
         yield json.dumps({"text": text}).encode()
     elif isinstance(act, BrokenChunk):
@@ -272,9 +307,16 @@ async def _sound(act: Act) -> AsyncIterator[bytes]:
                 yield tone(0.1, 24000)
             await _break_off(act)
         case Endless() | Repeated():
+            second = tone(1, 24000)
             while True:
-                yield tone(1, 24000)
-                await asyncio.sleep(0)
+                yield second
+                await asyncio.sleep(0.001)
+        case WavFile():
+            file = io.BytesIO()
+            with wave.open(file, "wb") as writer:
+                writer.setparams((act.channels, 2, 24000, 0, "NONE", ""))
+                writer.writeframes(tone(1, 24000))
+            yield file.getvalue()
         case Empty():
             yield b""
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 import websockets
 
-from agent.conversation.whisper import Whisper, WhisperConfig
+from agent.conversation.config import WhisperConfig
+from agent.conversation.whisper import Whisper
 from agent.phone.line import Side
 from agent.phone.recording import between, talks
 

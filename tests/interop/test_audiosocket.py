@@ -13,7 +13,8 @@ from agent.phone.line import Side
 from agent.phone.recording import talks
 from agent.session import LiveCalls
 from agent.storage.directory import Directory
-from agent.web.audiosocket import AudioSocketConfig, listen
+from agent.web.audiosocket import listen
+from agent.web.config import AudioSocketConfig
 from agent.web.telephony_ws import Unlimited
 
 from .asterisk import Asterisk, eventually, free_port

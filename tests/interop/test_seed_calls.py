@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import soxr
 
-from agent.conversation.whisper import Whisper, WhisperConfig
+from agent.conversation.config import WhisperConfig
+from agent.conversation.whisper import Whisper
 from agent.local.speech import Piper
 from agent.media.audio import ENCODE
 from agent.phone.line import CallOver

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+import socket
 import sys
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 
 from agent.jobs.config import WorkConfig
 from agent.jobs.process import worker as worker_process
-from agent.jobs.worker import State, Worker
+from agent.jobs.worker import CannotListen, State, Worker
 from agent.local.process import free_port
 from bench.webhooks import measure
 from tests.fakes.receiver import Receiver
@@ -62,6 +63,13 @@ async def test_a_worker_from_birth_to_end(small, small_url):
             task.cancel()
             await asyncio.wait({task})
             assert task.cancelled()
+
+
+async def test_a_port_that_is_taken_is_named(small_url):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotListen, match=rf"{port} \(OFFHOOK_WORK_PORT\): "):
+            await Worker(WorkConfig(small_url, port)).work()
 
 
 async def test_it_waits_for_a_database_that_is_away(tmp_path):

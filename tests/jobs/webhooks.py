@@ -14,6 +14,7 @@ from agent.jobs import engine
 from agent.jobs.config import DeliveryConfig
 from agent.jobs.deliveries import Deliveries
 from agent.net import outside
+from agent.net.addresses import networks
 from agent.storage.database import Database, work_url
 from agent.storage.events import emit
 from agent.storage.tables import CustomerRow, DeliveryRow, WebhookRow
@@ -24,7 +25,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HURRIED = DeliveryConfig(
     schedule=(0, *[0.001] * 5),
     timeout=0.2,
-    allow=outside.networks("127.0.0.0/8"),
+    allow=networks("127.0.0.0/8"),
     look_every=0.01,
 )
 

@@ -9,7 +9,7 @@ from agent.local.output import KEPT_LINES, Output, level_of
 @pytest.mark.parametrize(
     ("line", "level"),
     [
-        ("0.15.135.857 W common_chat_peg_parse: unparsed", "INFO"),
+        ("0.15.135.857 W common_chat_peg_parse: unparsed", "DEBUG"),
         ("0.00.004.533 E gguf_init_from_reader: invalid magic", "ERROR"),
         ("0.01.790.909 I srv          init: model loaded", "DEBUG"),
         ("INFO:     Uvicorn running", "INFO"),

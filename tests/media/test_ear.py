@@ -4,8 +4,8 @@ import pytest
 
 from agent.calls.heard import Heard
 from agent.media.audio import DECODE, ENCODE, Resampler
+from agent.media.config import GateConfig
 from agent.media.ear import Ear
-from agent.media.gate import GateConfig
 from agent.media.vad import Vad
 from agent.wire.audio import codec
 
@@ -39,6 +39,29 @@ async def test_speech_is_kept_with_a_little_from_before_it(vad):
     # 1.57 s of speech, 0.4 s before it, 0.2 s of silence that is the pause.
     assert 1.6 < seconds < 2.4
     assert pause in DECODE["ulaw"](SILENCE * 100 + SPEECH + SILENCE * 50)
+
+
+FRAME = 0.02
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "late"),
+    [
+        ([n * FRAME for n in range(500)], 0),
+        ([n * FRAME * 1.0001 for n in range(5000)], 0),
+        ([n * FRAME * 0.9999 for n in range(5000)], 0),
+        ([n * FRAME for n in range(100)] + [9 + n * FRAME for n in range(100)], 0),
+        ([1 + n // 50 for n in range(500)], 0.98),
+        ([max(n * FRAME, 3.0) * (n > 50) for n in range(500)], 1.96),
+    ],
+    ids=["steady", "slow clock", "fast clock", "a pause", "bursts", "a stall"],
+)
+async def test_how_late_sound_was(vad, arrivals, late):
+    clock = iter(arrivals)
+    ear = Ear(codec("ulaw"), vad, GateConfig(), clock=lambda: next(clock))
+    for _ in arrivals:
+        ear.hear(SILENCE)
+    assert ear.late == pytest.approx(late, abs=0.05)
 
 
 async def test_silence_is_not_hoarded(vad):

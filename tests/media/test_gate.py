@@ -2,7 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.calls.heard import Heard
-from agent.media.gate import Gate, GateConfig
+from agent.media.config import GateConfig
+from agent.media.gate import Gate
 
 LOUD, QUIET = -20.0, -80.0
 CONFIG = GateConfig(confirm=0.096, pause=0.192, stop=0.48)

@@ -12,6 +12,7 @@ from agent.wire.dialect import Driver, Envelope
 from agent.wire.events import MarkReached
 from agent.wire.playqueue import PlayQueue
 from tests import virtual_time
+from tests.fakes.log import written
 
 
 class Wire:
@@ -251,6 +252,36 @@ def test_xoff_stops_us_at_once_and_xon_lets_us_go_on():
         mouth.release()
         await asyncio.sleep(3)
         assert wire.audio == 3
+
+    scene(play)
+
+
+def test_where_no_xon_comes_asterisk_is_asked_once():
+    async def play(wire, mouth):
+        await asyncio.sleep(0)
+        for _ in range(3):
+            mouth.hold()
+            await asyncio.sleep(1)
+        await asyncio.sleep(60)
+        assert wire.commands == ["GET_STATUS"]
+        mouth.say(pcm(1))
+        await asyncio.sleep(1)
+        assert wire.audio == 0
+        mouth.release()
+        await asyncio.sleep(1)
+        assert wire.audio == 1
+
+    scene(play)
+
+
+def test_where_xon_comes_nobody_is_asked():
+    async def play(wire, mouth):
+        await asyncio.sleep(0)
+        mouth.hold()
+        await asyncio.sleep(2)
+        mouth.release()
+        await asyncio.sleep(60)
+        assert wire.commands == []
 
     scene(play)
 
@@ -495,3 +526,25 @@ def test_what_is_interrupted_before_it_was_heard_is_never_told():
         assert listener.told == [pytest.approx(listener.loud_at[0], abs=0.001)]
 
     scene(play)
+
+
+@pytest.mark.parametrize(
+    ("late", "slept", "told"), [(2.5, 0.0, 1), (0.3, 0.0, 0), (2.5, 2.5, 0)]
+)
+def test_an_asterisk_that_stands_still_is_told_once(late, slept, told):
+    """`slept`: seconds in which our own loop did not turn."""
+
+    async def play(wire, mouth):
+        mouth.say(pcm(2.0))
+        mouth.finish()
+        await until(wire, mouth)
+        if slept:
+            wire.loop.stall(slept)
+        else:
+            await asyncio.sleep(late)
+        for mark in wire.marks()[-2 if late > 1 else -1 :]:
+            mouth.mark_reached(mark)
+
+    with written() as log:
+        scene(play, fill=True)
+    assert log.getvalue().count("[WS] Asterisk stood still for ") == told

@@ -9,7 +9,8 @@ import pytest
 from websockets.asyncio.server import serve
 
 from agent.media import noise
-from agent.media.noise import InProcess, NoiseService, NoiseServiceConfig
+from agent.media.config import NoiseServiceConfig
+from agent.media.noise import InProcess, NoiseService
 from agent.observe import metrics
 
 FRAMES = [bytes([number]) * 320 for number in range(1, 11)]

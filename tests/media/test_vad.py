@@ -1,3 +1,5 @@
+import asyncio
+from contextvars import ContextVar, copy_context
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from agent.media.vad import WINDOW, Vad
 DATA = Path(__file__).parents[1] / "data"
 SPEECH = DECODE["ulaw"]((DATA / "question.ulaw").read_bytes())
 BYTES = 2 * WINDOW
+LOUD = SPEECH[20 * BYTES : 21 * BYTES]
 
 
 @pytest.fixture
@@ -61,6 +64,24 @@ async def test_in_company_a_call_is_heard_as_alone(vad):
         assert probability == pytest.approx(alone_p, abs=1e-4)
         assert loudness == pytest.approx(alone_l, abs=1e-3)
     assert len(heard[1]) >= len(alone) - 1
+
+
+async def test_each_is_told_in_the_context_of_its_call(vad):
+    """The batch runs in that of the call that was first."""
+    whose, told = ContextVar("whose"), []
+
+    def begin(call):
+        whose.set(call)
+        return vad.listen(lambda *window: told.append((call, whose.get())))
+
+    contexts = {call: copy_context() for call in ("a", "b")}
+    calls = {call: contexts[call].run(begin, call) for call in contexts}
+    for call, listener in calls.items():
+        contexts[call].run(listener.hear, LOUD)
+        contexts[call].run(listener.hear, bytes(BYTES))  # not worth a batch
+    while len(told) < 4:
+        await asyncio.sleep(0)
+    assert sorted(told) == [("a", "a"), ("a", "a"), ("b", "b"), ("b", "b")]
 
 
 async def test_more_calls_than_places_are_made_room_for(vad):

@@ -5,7 +5,7 @@ import json
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -174,7 +174,8 @@ def _answer(request: BaseHTTPRequestHandler, shelf: WebShelf) -> None:
     if shelf.cuts:
         body = body[: shelf.cuts.pop(0)]
         request.close_connection = True
-    request.wfile.write(body)
+    with suppress(BrokenPipeError, ConnectionResetError):  # who asked has gone
+        request.wfile.write(body)
 
 
 def wheel(

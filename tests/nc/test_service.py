@@ -108,8 +108,8 @@ def test_the_line_in_the_log():
     account.cleaned(0.0002, 0.02)
     account.failed()
     assert account.line(10) == (
-        "[NC] rtf=0.0200 streams=3 frames=2 errors=1 busy=0.0% in 10 s"
+        "rtf=0.0200 streams=3 frames=2 errors=1 busy=0.0% in 10 s"
     )
     assert account.line(10) == (
-        "[NC] rtf=0.0000 streams=3 frames=0 errors=0 busy=0.0% in 10 s"
+        "rtf=0.0000 streams=3 frames=0 errors=0 busy=0.0% in 10 s"
     )

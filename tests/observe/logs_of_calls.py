@@ -35,7 +35,7 @@ def asterisk(second, file, said, level="VERBOSE", tag=TAG):
 
 
 def agent(second, said, level="INFO", call=CALL, name="agent.session"):
-    bound = f" call={call}" if call else ""
+    bound = f" call={call} channel={SOCKET}" if call else ""
     return f"2026-11-21T09:00:{second:06.3f}+00:00 {level}{bound} {name}: {said}"
 
 
@@ -114,22 +114,19 @@ RECORDED = [
     asterisk(20.2, "app_mixmonitor.c", f"End MixMonitor Recording {PHONE}"),
 ]
 JOB = hook(20, f"recording {CALL} of call {CALL}: left /spool/{CALL}.job")
-BEGAN = agent(0.06, "call began: 1 -> 1000, AI desk, ulaw over json")
+BEGAN = agent(0.06, "[CALL] began: 1 -> 1000, AI desk, ulaw over json")
 MEDIA = agent(
     20.02,
     "[WS] media: in 1000 frames, 20.0 s, loud 6.2 s, voiced 5.1 s; out 640 frames,"
     " 12.8 s, heard 12.6 s; xoff 0; flushes 1; garbage 0",
 )
 TALKED = [
-    agent(0.5, "[TTS] 0.32 s: Hello."),
-    agent(2, "[AGENT] Hello."),
-    agent(5, "[STT] 0.31 s: When are you open?"),
-    agent(5.1, "[CALLER] When are you open?"),
-    agent(6, "[TTS] 0.30 s: From nine to five."),
-    agent(8, "[AGENT] From nine to five."),
+    agent(2, "[AGENT] 1 words, 0.8 s"),
+    agent(5, "[CALLER] 4 words, 1.6 s"),
+    agent(8, "[AGENT] 4 words, 1.9 s; silence 0.50, stt 0.31, llm 0.40, reply 1.42"),
 ]
-ENDED = agent(20.03, "call ended: caller_hung_up after 20.0 s")
-KEPT = agent(21, f"[REC] call {CALL}: mix is kept as folder/x/mix.wav, 20.0 s", call="")
+ENDED = agent(20.03, "[CALL] ended: caller_hung_up after 20.0 s")
+KEPT = agent(21, "[REC] mix is kept as folder/x/mix.wav, 20.0 s")
 
 ASTERISK = [*INVITED, *DIALLED, *ANSWERED, *LEFT, *RECORDED]
 AGENT = [BEGAN, *TALKED, MEDIA, ENDED, KEPT]

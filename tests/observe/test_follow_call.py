@@ -83,7 +83,7 @@ def test_the_agents_line_stands_between_answer_and_hang_up():
         next(number for number, line in enumerate(found) if text in line)
         for text in (
             " answered PJSIP/",
-            "call began",
+            "[CALL] began",
             "left 'simple_bridge'",
             "BYE sip",
         )

@@ -15,6 +15,7 @@ DEFAULT = "[Nov 21 08:51:02] WARNING[97][C-0000000d] pbx.c: no way"
 CONSOLE = "[Nov 21 08:51:02] WARNING[97][C-0000000d]: pbx.c:1005 pbx_exec: no way"
 OLD = "[Nov 21 08:51:02] VERBOSE[97][C-0000000d] pbx.c:     -- no way"
 AGENT = "2026-11-21T08:51:02.123+00:00 INFO call=17.1 agent.session: [STT] 0.3 s: hi"
+IN_CALL = AGENT.replace("17.1", "17.1 channel=WebSocket/ai_media/0x7f59")
 JSON = json.dumps(
     {
         "time": "2026-11-21T08:51:02.123+00:00",
@@ -48,6 +49,7 @@ PREFIXES = {
         (DEFAULT, Source.ASTERISK, "no way", "C-0000000d", "WARNING", "pbx.c"),
         (CONSOLE, Source.ASTERISK, "no way", "C-0000000d", "WARNING", "pbx.c"),
         (AGENT, Source.AGENT, "[STT] 0.3 s: hi", "17.1", "INFO", "agent.session"),
+        (IN_CALL, Source.AGENT, "[STT] 0.3 s: hi", "17.1", "INFO", "agent.session"),
         (JSON, Source.AGENT, "[STT] 0.3 s: hi", "17.1", "INFO", "agent.session"),
         (HOOK, Source.HOOK, "recording 17.1: left x", "", "", ""),
     ],

@@ -41,6 +41,17 @@ def test_a_line_of_text():
     )
 
 
+def test_a_line_of_a_channel():
+    to = written()
+    with logger.contextualize(call="17 5", channel="WebSocket/ai media/0x7f"):
+        logger.info("[CALL] began")
+    assert re.fullmatch(
+        r"\S+ INFO call=17_5 channel=WebSocket/ai_media/0x7f"
+        r" \S*test_logs: \[CALL\] began\n",
+        to.getvalue(),
+    )
+
+
 def test_a_line_of_json():
     to = written(as_json=True)
     with logger.contextualize(call="17.5", time="forged"):
@@ -193,12 +204,20 @@ def test_chatter_is_not_even_made(name):
     assert logging.getLogger(name).isEnabledFor(logging.WARNING)
 
 
-@pytest.mark.parametrize(("level", "shown"), [("DEBUG", ["info"]), ("WARNING", [])])
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [
+        ("DEBUG", ["info", "warning", "error"]),
+        ("INFO", ["warning", "error"]),
+        ("WARNING", ["warning", "error"]),
+        ("ERROR", ["error"]),
+    ],
+)
 def test_pipecat_does_not_think_aloud(level, shown):
     to = written(level)
     pipecat = logger.patch(lambda record: record.update(name="pipecat.pipeline.task"))
-    pipecat.debug("debug")
-    pipecat.info("info")
+    for each in ("debug", "info", "warning", "error"):
+        getattr(pipecat, each)(each)
     assert re.findall(r": (\w+)$", to.getvalue(), re.MULTILINE) == shown
 
 

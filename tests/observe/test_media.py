@@ -16,6 +16,13 @@ def test_what_is_written_is_read():
     assert media(str(COUNTED)) == COUNTED
 
 
+def test_what_is_odd_is_told_only_where_it_is():
+    odd = Media(*(0,) * 10, early=3, odd=20, late=1.04)
+    assert str(odd).endswith("; garbage 0; early 3; odd 20; late 1.0 s")
+    assert media(str(odd)).late == 1.0
+    assert str(Media(*(0,) * 10, odd=1)).endswith("; garbage 0; odd 1")
+
+
 @pytest.mark.parametrize("said", ["", "media: in x frames", "media: in 1 frames"])
 def test_what_is_no_count(said):
     assert media(said) is None
@@ -29,7 +36,7 @@ SECONDS = NUMBERS.map(lambda tenths: tenths / 10)
     st.builds(
         Media,
         *(NUMBERS, SECONDS, SECONDS, SECONDS, NUMBERS, SECONDS, SECONDS),
-        *(NUMBERS, NUMBERS, NUMBERS),
+        *(NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, SECONDS),
     )
 )
 def test_any_count_comes_back(counted):

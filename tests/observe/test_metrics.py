@@ -59,6 +59,7 @@ KINDS = {
     "offhook_webhook_deliveries_waiting": ("gauge", ()),
     "offhook_webhook_seconds": ("histogram", ()),
     "offhook_work_looks_total": ("counter", ("kind",)),
+    "offhook_worker_up": ("gauge", ("worker",)),
     "offhook_local_restarts_total": ("counter", ("server",)),
     "offhook_traces_total": ("counter", ("result",)),
 }

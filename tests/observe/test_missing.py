@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.observe.missing import Cause, from_logs, refused
+from agent.observe.missing import Cause, from_logs
+from agent.observe.store_errors import meaning, refused
 
 ROOT = Path(__file__).parents[2]
 FULL = ROOT / "tests/data/follow-call/asterisk-22.10.1-full.txt"
@@ -37,9 +38,9 @@ def asterisk(level, file, said):
     return f"[2026-11-21 09:25:40.600] {level}[31034][C-00000001] {file}: {said}"
 
 
-def agent(said, level="INFO", second=1):
-    where = "agent.storage.recordings"
-    return f"{AT}{second}.000+00:00 {level} {where}: {said}"
+def agent(said, level="INFO", second=1, call=CALL):
+    bound = f" call={call}" if call else ""
+    return f"{AT}{second}.000+00:00 {level}{bound} agent.storage.recordings: {said}"
 
 
 def agent_in_call(said):
@@ -59,12 +60,12 @@ NO_AGENT = asterisk(
 )
 CANNOT_OPEN = asterisk("ERROR", "app_mixmonitor.c", f"Cannot open /full/{CALL}.wav")
 KEPT = [
-    agent(f"[REC] call {CALL}: {track} is kept as s3://b/recordings/{track}.wav, 6.0 s")
+    agent(f"[REC] {track} is kept as s3://b/recordings/{track}.wav, 6.0 s")
     for track in ("mix", "user", "assistant")
 ]
 FAILS = [
     agent(
-        f"[REC] call {CALL}: mix: s3://b of http://s3: {error}; again at 2026-11-21"
+        f"[REC] mix: s3://b of http://s3: {error}; again at 2026-11-21"
         f" 09:25:4{second + 5}.000000+00:00",
         "WARNING",
         second,
@@ -72,21 +73,17 @@ FAILS = [
     for second, error in enumerate(["Could not connect", "503 Slow Down"])
 ]
 EXPIRED_TOKEN = agent(
-    f"[REC] call {CALL}: mix: s3://b of Amazon: An error occurred (ExpiredToken) when"
+    "[REC] mix: s3://b of Amazon: An error occurred (ExpiredToken) when"
     " calling the PutObject operation: The provided token has expired.; again at 09:30",
     "WARNING",
 )
-NOT_THERE = agent(
-    f"[REC] call {CALL}: mix: /monitor/{CALL}.wav is not there; again at 09:30"
-)
+NOT_THERE = agent(f"[REC] mix: /monitor/{CALL}.wav is not there; again at 09:30")
 REJECTED = agent(
-    f"[REC] call {CALL}: mix is rejected: /m/{CALL}.wav: nothing was recorded: there is"
+    f"[REC] mix is rejected: /m/{CALL}.wav: nothing was recorded: there is"
     " a header, no sound",
     "ERROR",
 )
-NEVER_CAME = agent(
-    f"[REC] call {CALL}: mix is rejected: /m/{CALL}.wav never came", "ERROR"
-)
+NEVER_CAME = agent(f"[REC] mix is rejected: /m/{CALL}.wav never came", "ERROR")
 BAD_JOB = agent(
     f"[REC] /spool/{CALL}.job is moved to rejected: not a job: closed_at or attempts"
     " make no sense",
@@ -99,7 +96,7 @@ CASES = {
     "kept": (ALL + KEPT, Cause.KEPT, "mix as s3://b/recordings/mix.wav, user as"),
     "kept after trouble": (ALL + FAILS + KEPT, Cause.KEPT, "it is there since"),
     "kept but for a track": (
-        [*ALL, KEPT[0], agent(f"[REC] call {CALL}: user is rejected: it is a link")],
+        [*ALL, KEPT[0], agent("[REC] user is rejected: it is a link")],
         Cause.KEPT,
         "mix as s3",
     ),
@@ -179,11 +176,21 @@ CASES = {
         Cause.HOOK_FAILED,
         "the agent never saw its job",
     ),
+    "the worker is down": (
+        [*ALL, agent("[WORK] cannot listen on 127.0.0.1:7861: Address in use")],
+        Cause.WAITING,
+        "is not up, so nobody takes its job: [WORK] cannot listen",
+    ),
+    "the worker is back": (
+        [*ALL, agent("[work] ended (exit status 1)"), agent("[WORK] working")],
+        Cause.HOOK_FAILED,
+        "the agent never saw its job",
+    ),
     "Asterisk's log alone": (ALL, Cause.CANNOT_TELL, "the agent's log tells"),
     "file not there": (
         [*ALL, NOT_THERE],
         Cause.WAITING,
-        "it waits for Asterisk's file",
+        "its OFFHOOK_MONITOR must be Asterisk's RECORDINGS",
     ),
     "store away": (
         ALL + FAILS,
@@ -199,12 +206,12 @@ CASES = {
     "rejected": (ALL + [REJECTED], Cause.REJECTED, "there is a header, no sound"),
     "bad job": (ALL + [BAD_JOB], Cause.REJECTED, "not a job: closed_at"),
     "erased": (
-        [*ALL, *KEPT, agent(f"[REC] call {CALL}: erased, by an operator: he asked")],
+        [*ALL, *KEPT, agent("[REC] erased, by an operator: he asked")],
         Cause.ERASED,
         "it was erased, by an operator: he asked",
     ),
     "expired": (
-        [*ALL, *KEPT, agent(f"[REC] call {CALL}: expired, by retention: older than 3")],
+        [*ALL, *KEPT, agent("[REC] expired, by retention: older than 3")],
         Cause.EXPIRED,
         "it expired, by retention: older than 3",
     ),
@@ -225,7 +232,7 @@ CASES = {
     ),
     "nothing": ([], Cause.CANNOT_TELL, "no line of this call"),
     "only another call's": (
-        without(MINE, CALL) + [agent(f"[REC] call {OTHER}: mix is kept as folder/x")],
+        without(MINE, CALL) + [agent("[REC] mix is kept as folder/x", call=OTHER)],
         Cause.CANNOT_TELL,
         "no line of this call",
     ),
@@ -242,6 +249,49 @@ def test_each_cause(case):
     assert bool(verdict.evidence) is ("no line of this call" not in verdict.sentence)
     wanted = {Cause.KEPT: 0, Cause.CANNOT_TELL: 2}.get(cause, 1)
     assert verdict.status == wanted
+
+
+def test_a_hook_that_may_not_be_executed_is_looked_at(tmp_path):
+    hook = tmp_path / "hook.sh"
+    hook.touch(0o644)
+    ran = [
+        re.sub(r"(app_mixmonitor\.c: Executing \[)/\S+", rf"\g<1>{hook}", line)
+        for line in [*ALL, agent("ready")]
+    ]
+    assert f"{hook} is not executable" in from_logs(CALL, [ran]).sentence
+    hook.chmod(0o755)
+    assert "the hook failed" in from_logs(CALL, [ran]).sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        ("An error occurred (RequestTimeTooSkewed) when calling", "set this machine's"),
+        (
+            "An error occurred (InvalidAccessKeyId) when calling",
+            "does not know the key",
+        ),
+        ("(AccessDenied) when calling the PutObject operation", "has no right"),
+        ("(NoSuchBucket) when calling the PutObject operation", "does not exist"),
+        ("[Errno 28] No space left on device", "the store is full"),
+        ("(SlowDown) when calling the PutObject operation", "slow down (503)"),
+        ('Could not connect to the endpoint URL: "http://a"', "is not reachable"),
+        ("Connection was closed before we received a valid", "broke in the middle"),
+        ('Read timeout on endpoint URL: "http://a"', "and does not answer"),
+        ("s3://b/k of a has 100 bytes, not 32044", "kept something else"),
+        ("(InternalError) when calling the PutObject", "see its own log"),
+        ("/m/1.wav is still open in Asterisk", "still writes to it"),
+        ("/m/1.wav: it is empty: 0 bytes", "wrote nothing into it"),
+        ("/m/1.wav: its header tells of 44 bytes, and there are", "never finished it"),
+        ("/m/1.wav is not there", "somebody deleted it"),
+    ],
+)
+def test_what_an_error_means(error, says):
+    assert says in meaning(error)
+
+
+def test_an_error_that_nobody_knows_speaks_for_itself():
+    assert meaning("the dog ate it") == ""
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -371,6 +421,6 @@ def test_a_log_that_cannot_be_read():
 
 
 def test_nothing_in_a_log_moves_the_cursor(log):
-    line = agent(f"[REC] call {CALL}: mix: \x1b[2J; again at never", "WARNING")
+    line = agent("[REC] mix: \x1b[2J; again at never", "WARNING")
     done = ask(CALL, "--log", log([line]))
     assert "\x1b" not in done.stdout and "?[2J" in done.stdout

@@ -104,6 +104,8 @@ HELD[-1:] = ["a=sendonly", ""]
         (counted(txjitter=0.08), "jitter", "from the phone are 80 ms uneven"),
         (counted(rxjitter=0.08), "jitter", "to the phone are 80 ms uneven"),
         (counted(rxcount=300), "gaps", "only 30% of the phone's"),
+        (counted(rxcount=1150), "doubled", "15% of the packets from the phone came tw"),
+        (counted(rxcount=1990), "well", "1990 in"),  # every 10 ms
         (HELD, "one_way_in", "it is on hold"),
         (without(ASTERISK, " sound: "), "no_evidence", "rtp set debug on"),
         (debugged(), "well", "900 in"),

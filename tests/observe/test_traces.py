@@ -20,7 +20,8 @@ from agent.calls.facts import (
 from agent.calls.transcript import Speaker, ToolUse, Trouble, Turn
 from agent.calls.usage import Meter, Use
 from agent.observe import metrics
-from agent.observe.traces import Traced, Traces, TracesConfig, pairs
+from agent.observe.config import TracesConfig, pairs
+from agent.observe.traces import Traced, Traces
 from tests import virtual_time
 
 BEGAN = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -236,7 +237,7 @@ def test_only_faults_are_errors(reason):
     (root,) = trace(CallBegan(CALL), CallEnded("17.5", CallEnd(reason, at(1)))).spans
     faults = {
         *("agent_failed", "agent_died", "provider_failed"),
-        *("no_media_start", "unsupported_format"),
+        *("no_media_start", "unsupported_format", "socket_lost"),
     }
     assert (root.get("status", {}).get("code") == 2) is (reason.value in faults)
 

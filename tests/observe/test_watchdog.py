@@ -1,5 +1,6 @@
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,12 +10,12 @@ import time
 from agent.observe.watchdog import EXIT_STATUS, Watchdog
 
 
-def run(body: str) -> subprocess.Popen[str]:
+def run(body: str, patience: float = 1.0) -> subprocess.Popen[str]:
     program = f"""
 import asyncio, time
 from agent.observe.watchdog import Watchdog
 async def main():
-    beating = asyncio.create_task(Watchdog(patience=1.0).run())
+    beating = asyncio.create_task(Watchdog({patience}).run())
     await asyncio.sleep(0.3)
     print("up", flush=True)
 {textwrap.indent(textwrap.dedent(body), "    ")}
@@ -43,8 +44,17 @@ def test_a_stopped_process_that_goes_on_is_not_stuck():
     os.kill(process.pid, signal.SIGSTOP)
     time.sleep(2)
     os.kill(process.pid, signal.SIGCONT)
-    process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=20)
     assert process.returncode == 0
+    (told,) = re.findall(r"\[SERVE\] the agent stood still for (\S+) s: (.*)", errors)
+    assert 1.5 < float(told[0]) and told[1].startswith("its process was stopped")
+
+
+def test_a_busy_loop_is_told_of_and_not_taken_for_a_stopped_process():
+    process = run("time.sleep(1.2)\nawait asyncio.sleep(0.2)", patience=20)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "s: something in it kept the event loop busy" in errors
 
 
 async def test_it_knows_how_late_the_loop_was_lately():

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 
 from agent.calls.record import Track
+from agent.storage.config import RecordingsConfig
 from agent.storage.ledger import DatabaseLedger, recording
-from agent.storage.recordings import Recordings, RecordingsConfig
+from agent.storage.recordings import Recordings
 from agent.storage.tables import RecordingRow
 
 from .sound import wav

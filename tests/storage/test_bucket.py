@@ -14,10 +14,11 @@ from moto.server import ThreadedMotoServer
 from agent.calls.record import Track
 from agent.storage import bucket as bucket_module
 from agent.storage.bucket import BucketStore
+from agent.storage.config import RecordingsConfig, S3Config
 from agent.storage.encoding import Format
 from agent.storage.ledger import DatabaseLedger
-from agent.storage.recordings import Recordings, RecordingsConfig
-from agent.storage.stores import Kept, S3Config, Sound, StoreError
+from agent.storage.recordings import Recordings
+from agent.storage.stores import Kept, Sound, StoreError
 
 from .sound import wav
 from .test_stores import sound
@@ -204,6 +205,17 @@ def test_a_bucket_that_has_something_else_is_found_out(config, monkeypatch, body
         store.client, "put_object", lambda **given: put(**given | {"Body": body})
     )
     with pytest.raises(StoreError, match=says):
+        store.put(io.BytesIO(CONTENT), KEY, SOUND)
+    # Or it would be there for ever: nothing is overwritten.
+    monkeypatch.setattr(store.client, "put_object", put)
+    assert store.put(io.BytesIO(CONTENT), KEY, SOUND).sha256 == SOUND.sha256
+
+
+def test_an_answer_without_a_body_is_asked_for_its_words(config, monkeypatch):
+    store = BucketStore(config)
+    refusing(store, monkeypatch, "head_object", "403")
+    refusing(store, monkeypatch, "get_object", "RequestTimeTooSkewed")
+    with pytest.raises(StoreError, match="RequestTimeTooSkewed"):
         store.put(io.BytesIO(CONTENT), KEY, SOUND)
 
 

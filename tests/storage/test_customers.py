@@ -155,6 +155,8 @@ async def test_the_command_line(customers, database):
         "added acme"
     ]
     assert "acme  2026-11-21 12:00  A" in await offhook(customers, "customers", "list")
+    (nothing,) = await offhook(customers, "keys", "list")
+    assert nothing.startswith("there are no keys")
     told, secret = await offhook(
         customers,
         *("keys", "create", "--customer", "acme", "--scope", "read"),

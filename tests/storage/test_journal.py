@@ -34,7 +34,8 @@ from agent.storage.calls import Calls, call_of
 from agent.storage.database import Database
 from agent.storage.errors import StorageError
 from agent.storage.events import Events
-from agent.storage.journal import AGAIN, REJECTED, Journal, decode, encode
+from agent.storage.journal import AGAIN, Journal, decode, encode
+from agent.storage.rejected import REJECTED
 from agent.storage.segments import Entry
 from tests.storage.facts import BEGAN, CALL, NOON, keep, turn
 from tests.storage.lives import PATIENT, QUICK, Flaky, life, noted
@@ -276,9 +277,22 @@ async def test_a_poisoned_fact_does_not_keep_the_others_waiting(
     assert line["fact"] == json.loads(encode(fact).partition(b" ")[2])
     assert reason in line["reason"]
     (logged,) = [line for line in log if "rejected" in line]
-    assert logged.startswith(f"ERROR [FACTS] call {call_of(fact)}: rejected: ")
+    assert logged.startswith("ERROR [FACTS] rejected: ")
+    assert logged.record["extra"]["call"] == call_of(fact)
     after = REGISTRY.get_sample_value("offhook_journal_errors_total", kind)
     assert after == before + 1
+
+
+async def test_why_it_is_rejected_does_not_quote_it(database, folder, log, monkeypatch):
+    line = b'TurnTaken {"call_id": "17.5", "turn": "4111 1111"}'
+    monkeypatch.setattr("agent.storage.journal.encode", lambda fact: line)
+    async with life(database, folder) as journal:
+        journal.note(BEGAN)
+        assert await journal.flush(PATIENT)
+    (logged,) = log
+    assert logged.startswith("ERROR [FACTS] rejected: TurnTaken: ('turn',): ")
+    assert "4111" not in logged
+    assert rejected(folder)[0]["fact"]["turn"] == "4111 1111"
 
 
 @pytest.mark.parametrize(
@@ -344,7 +358,7 @@ async def test_an_id_that_comes_again_leaves_the_old_record_alone(
     assert [line["kind"] for line in rejected(folder)] == [
         *("CallBegan", "TurnTaken", "CallEnded"),
     ]
-    assert "ERROR [FACTS] call 17.5: rejected: there is a call '17.5' alr" in log[0]
+    assert "ERROR [FACTS] rejected: there is a call '17.5' alr" in log[0]
     # An operator gives it another name, and it is kept as well.
     lines = (folder / REJECTED).read_text().replace('"17.5"', '"17.5-2"')
     (folder / REJECTED).unlink()

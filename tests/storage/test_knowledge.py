@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from loguru import logger
 from sqlalchemy import text
 
+from agent.storage.config import EmbeddingsConfig
 from agent.storage.database import Database
 from agent.storage.documents import Document
-from agent.storage.embeddings import Embeddings, EmbeddingsConfig
+from agent.storage.embeddings import Embeddings
 from agent.storage.errors import StorageError
 from agent.storage.knowledge import Knowledge, Outcome
 from agent.storage.words import terms

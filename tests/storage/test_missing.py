@@ -7,11 +7,12 @@ from agent.calls.facts import ToolUsed
 from agent.calls.record import Track
 from agent.calls.transcript import ToolUse
 from agent.observe.missing import Cause
+from agent.storage.config import S3Config
 from agent.storage.listening import Listening
 from agent.storage.missing import Missing
 from agent.storage.retention import Retention
 from agent.storage.shelves import Shelves
-from agent.storage.stores import S3Config, StoreError
+from agent.storage.stores import StoreError
 
 from .facts import keep
 from .kept import NOON, days, keep_call, keep_recording, key

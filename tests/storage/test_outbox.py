@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from agent.calls.event import EventType
-from agent.storage.outbox import DeliveryState, Head, Outbox, Tried
+from agent.storage.outbox import DeliveryState, Head, Outbox, Tried, untold
 from tests.jobs.webhooks import (
     NOON,
     OLD_SECRET,
@@ -33,6 +33,31 @@ async def test_each_enabled_webhook_has_one_that_is_next(database):
     assert {head.webhook for head in heads} == {"wh_1", "wh_3"}
     assert Head("wh_3", next_one.id, None) in heads
     assert await outbox.waiting() == 5
+
+
+async def test_what_webhooks_were_not_told_of_a_call(database):
+    outbox = Outbox(database)
+    for id in ("wh_1", "wh_2"):
+        await add_webhook(database, "https://shop.example", id)
+    await tell(database, 1, 2)
+    first, second = await rows(database)
+    due = NOON + timedelta(minutes=5)
+    failed = Tried(DeliveryState.WAITING, 1, NOON, 500, "500 Oh", due)
+    await outbox.note("wh_1", first.id, failed)
+    await change_webhook(database, "wh_2", enabled=False)
+    told = [each for each in await told_of(database) if each.webhook == "wh_1"]
+    # The second one waits for the first.
+    assert [(each.error, each.next_try) for each in told] == 2 * [("500 Oh", due)]
+    await outbox.note("wh_1", first.id, replace(failed, state=DeliveryState.DEAD))
+    await outbox.note("wh_1", second.id, TAKEN)
+    dead, *others = await told_of(database)
+    assert (dead.webhook, dead.given_up, dead.next_try) == ("wh_1", True, None)
+    assert {each.error for each in others} == {"the webhook is disabled"}
+
+
+async def told_of(database):
+    async with database.session("look", read_only=True) as session:
+        return await untold(session, "")
 
 
 async def test_they_are_handed_out_in_the_order_of_events(database):

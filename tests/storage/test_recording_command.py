@@ -52,7 +52,7 @@ async def test_of_nobody_knows_what(site, capsys):
 
 async def test_with_a_log(site, tmp_path, capsys):
     line = (
-        "2026-11-21T12:00:00.000+00:00 INFO a.b: [REC] call x: mix is kept as y/z, 1 s"
+        "2026-11-21T12:00:00.000+00:00 INFO call=x a.b: [REC] mix is kept as y/z, 1 s"
     )
     (tmp_path / "log").write_text(line)
     assert await offhook("why", "x", "--log", str(tmp_path / "log")) == 0

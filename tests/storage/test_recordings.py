@@ -16,7 +16,8 @@ from agent.storage.ledger import DatabaseLedger
 from agent.storage.recordings import Outcome, Recordings, pause_after
 from agent.storage.spool import Spool
 from agent.storage.stores import FolderStore, StoreError
-from agent.storage.tables import RecordingRow
+from agent.storage.tables import RecordingRow, TombstoneRow
+from tests.fakes.log import written
 
 from .site import LATER, LONG_AFTER, NAMES, NOON, SOUND, Site
 from .sound import unfinished, wav
@@ -70,6 +71,16 @@ async def test_three_tracks_of_a_call(site):
     )
     assert counted(Track.MIX, "stored") == stored + 1
     assert site.told == list(Track)
+
+
+async def test_a_disk_without_room_is_told_of(site, monkeypatch):
+    monkeypatch.setattr(recordings_module, "_FULL", 2**62)
+    site.record()
+    site.leave_job()
+    with written() as log:
+        await site.collect(LATER)
+    assert "mix may lack its end: the disk of" in log.getvalue()
+    await everything_is_kept_once(site)
 
 
 async def test_an_empty_spool_is_no_work(site):
@@ -312,8 +323,13 @@ async def test_the_header_of_an_asterisk_that_was_killed_is_repaired(site):
     site.leave_job()
     await site.collect(NOON + timedelta(seconds=59))
     assert "its header tells of" in await site.errors()
-    await site.collect(NOON + timedelta(seconds=61))
+    with written() as log:
+        await site.collect(NOON + timedelta(seconds=61))
     await everything_is_kept_once(site)
+    lines = log.getvalue().splitlines()
+    assert sum(": [REC] repaired the header of " in line for line in lines) == 3
+    assert sum(" is kept as folder/2026-11-21/abc/" in line for line in lines) == 3
+    assert all(" call=abc " in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -465,6 +481,25 @@ async def test_what_was_erased_does_not_come_back(site):
     assert site.monitored() == [] and site.kept() == {} and site.job() is None
     assert set((await site.states()).values()) == {RecordingState.ERASED}
     assert site.told == []
+
+
+async def test_what_was_erased_with_its_files_is_not_waited_for(site):
+    site.leave_job()
+    async with site.database.session("erase") as session:
+        session.add(
+            TombstoneRow(
+                call_id="abc",
+                state="erased",
+                at=NOON,
+                who="me",
+                why="he asked",
+                finished_at=NOON,
+                last_error="",
+            )
+        )
+    await site.collect()
+    assert site.job() is None
+    assert await site.rows() == {}
 
 
 async def test_what_is_erased_while_it_is_stored_does_not_stay(site, monkeypatch):

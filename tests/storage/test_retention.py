@@ -10,11 +10,13 @@ from agent.calls.event import Event, EventType
 from agent.calls.record import RecordingState, Track
 from agent.storage.audit import Act, deeds
 from agent.storage.calls import Calls
+from agent.storage.config import RecordingsConfig
 from agent.storage.errors import StorageError
 from agent.storage.events import emit
 from agent.storage.ledger import DatabaseLedger
 from agent.storage.leftovers import Leftovers
-from agent.storage.recordings import Recordings, RecordingsConfig
+from agent.storage.recordings import Recordings
+from agent.storage.rejected import Rejected
 from agent.storage.retention import CallIsUp, Retention, UnknownCall, is_erased
 from agent.storage.shelves import Shelves
 from agent.storage.stores import StoreError
@@ -374,6 +376,56 @@ async def test_age_counts_from_the_end_of_the_call(site):
     await keep_recording(site.database, site.folder)
     await site.sweep(NOON + days(31), 30)
     assert await site.states() == ALL_STORED
+
+
+def put_aside(folder, call_id, at):
+    """What of a second call of that id was rejected."""
+    folder.mkdir(exist_ok=True)
+    fact = {"call_id": call_id, "turn": {"text": CANARY}}
+    line = {"at": at.isoformat(), "kind": "TurnTaken", "reason": "x", "fact": fact}
+    rejected = Rejected(folder)
+    rejected.add([line])
+    return rejected, folder / "rejected.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("retention_days", "age", "kept"), [(30, 31, False), (30, 29, True), (0, 99, True)]
+)
+async def test_rejected_facts_get_as_old_as_words(
+    site, tmp_path, retention_days, age, kept
+):
+    """Even those of an id that came again, whose first call is older."""
+    await keep_call(site.database, "17.5", ended_at=NOON - days(90))
+    rejected, path = put_aside(tmp_path / "j", "17.5", NOON - days(age))
+    await Retention(site.database, site, retention_days, rejected=rejected).sweep(NOON)
+    assert (path.exists() and CANARY in path.read_text()) == kept
+
+
+async def test_rejected_facts_of_a_call_are_erased_with_it(site, tmp_path):
+    await keep_call(site.database, "17.5")
+    rejected, path = put_aside(tmp_path / "j", "17.5", NOON)
+    rejected, _ = put_aside(tmp_path / "j", "17.6", NOON)
+    retention = Retention(site.database, site, 0, rejected=rejected)
+    await retention.condemn("17.5", who="me", why="he asked", now=NOON)
+    assert (await retention.finish("17.5", NOON)).finished_at == NOON
+    ours, others = path.read_text().splitlines()
+    assert CANARY not in ours and CANARY in others
+
+
+async def test_rejected_facts_that_cannot_be_erased(site, tmp_path):
+    await keep_call(site.database, "17.5")
+    rejected, path = put_aside(tmp_path / "j", "17.5", NOON)
+    (tmp_path / "j" / "rejected.lock").unlink()
+    (tmp_path / "j" / "rejected.lock").mkdir()
+    retention = Retention(site.database, site, 30, rejected=rejected)
+    await retention.condemn("17.5", who="me", why="he asked", now=NOON)
+    told = await retention.finish("17.5", NOON)
+    assert told.finished_at is None and "rejected.lock" in told.last_error
+    await retention.sweep(NOON + days(31))  # and tells, and goes on
+    (tmp_path / "j" / "rejected.lock").rmdir()
+    await retention.sweep(NOON + days(31))
+    assert not path.exists()
+    assert (await retention.tombstone("17.5")).finished_at == NOON + days(31)
 
 
 async def test_calls_that_are_up_are_never_too_old(site):

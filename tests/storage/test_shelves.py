@@ -8,8 +8,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from agent.storage.bucket_shelf import BucketShelf
+from agent.storage.config import S3Config
 from agent.storage.shelves import FolderShelf, NotThere, Shelves
-from agent.storage.stores import S3Config, StoreError
+from agent.storage.stores import StoreError
 
 KEY = "2026-11-21/abc/mix.wav"
 

@@ -2,7 +2,8 @@
 
 from agent.calls.ai import AIs, read
 from agent.conversation.catalogue import Api, Endpoint
-from agent.conversation.providers import Providers, ProvidersConfig
+from agent.conversation.config import ProvidersConfig
+from agent.conversation.providers import Providers
 from agent.conversation.served import Served
 from agent.storage.ais import AiBook
 from agent.storage.directory import Directory

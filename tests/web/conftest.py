@@ -15,8 +15,9 @@ from agent.storage.database import Database
 from agent.storage.posted import Posted
 from agent.storage.recorded import Recorded
 from agent.web import calls, customers, health, problems, recordings
+from agent.web.config import ApiLimits
 from agent.web.intake import Intake
-from agent.web.limits import ApiLimits, Limits
+from agent.web.limits import Limits
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MakeKey = Callable[..., Awaitable[dict[str, str]]]

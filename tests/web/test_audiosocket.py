@@ -15,7 +15,8 @@ from agent.calls.call import Call, Direction, EndReason
 from agent.media.audio import DECODE
 from agent.session import LiveCalls
 from agent.storage.directory import Directory
-from agent.web.audiosocket import AudioSocketConfig, listen
+from agent.web.audiosocket import listen
+from agent.web.config import AudioSocketConfig
 from agent.wire import audiosocket as wire
 
 QUESTION = DECODE["ulaw"](

@@ -5,7 +5,8 @@ from loguru import logger
 
 from agent.calls.customer import Scope
 from agent.web.auth import NoKeys, warn_if_open
-from agent.web.limits import ApiLimits, Limits
+from agent.web.config import ApiLimits
+from agent.web.limits import Limits
 
 from .conftest import NOON, browse
 

@@ -170,6 +170,7 @@ async def test_a_call_in_full(app, client):
             }
         ],
         "variables": {"customer": "7"},
+        "untold": [],
     }
     assert (await client.get("/calls/17.5/turns")).json() == {"turns": [TURN]}
 

@@ -10,8 +10,9 @@ from agent.settings import read_settings
 from agent.storage.customers import Customers, Keys
 from agent.storage.database import Database
 from agent.web import auth
+from agent.web.config import ApiLimits
 from agent.web.idempotency import IdempotentRoute
-from agent.web.limits import ApiLimits, Limits
+from agent.web.limits import Limits
 from agent.web.problems import MEDIA_TYPE
 
 from .conftest import browse

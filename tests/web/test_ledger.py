@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from agent.calls.record import Recording, RecordingState, Track
+from agent.storage.config import RemoteLedgerConfig
 from agent.storage.errors import StorageError
 from agent.storage.ledger import DatabaseLedger
-from agent.storage.remote_ledger import RemoteLedger, RemoteLedgerConfig
+from agent.storage.remote_ledger import RemoteLedger
 from agent.storage.tables import RecordingRow
 from agent.web import ledger as ledger_api
 

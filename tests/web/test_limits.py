@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.calls.customer import Scope
-from agent.web.limits import ApiLimits, Buckets, Limits
+from agent.web.config import ApiLimits
+from agent.web.limits import Buckets, Limits
 from agent.web.problems import Refusal
 
 from .conftest import browse

@@ -26,12 +26,15 @@ class Server:
         self.app.websocket("/")(self.serve)
         self.answer: list[bytes] = []
         self.listening = asyncio.Event()
+        self.over = asyncio.Event()
+        self.protocol: MediaProtocol | None = None
         self.may_hand_over: asyncio.Event | None = None
 
     async def serve(self, ws: WebSocket) -> None:
         await ws.accept()
         protocol = ws.scope["extensions"][EXTENSION]
         assert isinstance(protocol, MediaProtocol)
+        self.protocol = protocol
         if self.may_hand_over is not None:
             await self.may_hand_over.wait()
         protocol.hand_over(self.short.append)
@@ -43,6 +46,7 @@ class Server:
                 message = await ws.receive()
                 if message["type"] == "websocket.disconnect":
                     self.closed = message.get("code")
+                    self.over.set()
                     return
                 self.long.append(message.get("bytes") or message.get("text"))
         except WebSocketDisconnect:
@@ -189,6 +193,37 @@ async def test_what_is_wrong_is_refused(piece, code):
     assert server.closed == code
     if came_back:  # else our own bytes, unread, have reset the connection
         assert struct.unpack("!H", came_back[2:4])[0] == code
+
+
+@pytest.mark.parametrize(
+    ("piece", "why"),
+    [
+        (frame(3, b""), "what came breaks the WebSocket protocol"),
+        (frame(1, b"\xff"), "a text came that is not UTF-8"),
+        (frame(2, b"x" * 2_000_000), "longer than 1048576 bytes"),
+        (frame(8, struct.pack("!H", 1003) + b"no"), "closed it with 1003 no"),
+        (frame(8, struct.pack("!H", 1000)), ""),
+        (frame(8, struct.pack("!H", 1001)), ""),
+        (frame(8, b""), ""),
+        (b"", "it broke off without a close"),
+    ],
+    ids=["opcode", "UTF-8", "long", "not taken", "well", "away", "no status", "gone"],
+)
+async def test_why_it_is_over_is_known(piece, why):
+    server = Server()
+    await talk(server, [frame(2, AUDIO[1]), piece, frame(2, AUDIO[1])], 2)
+    async with asyncio.timeout(5):
+        await server.over.wait()
+    assert server.protocol is not None
+    assert why in server.protocol.broken
+    assert bool(why) is bool(server.protocol.broken)
+
+
+async def test_pings_are_counted():
+    server = Server()
+    await talk(server, [frame(9, b"hi")] * 7 + [frame(2, AUDIO[0])], 1)
+    assert server.protocol is not None
+    assert server.protocol.pings == 7
 
 
 async def test_what_is_sent_arrives_whole():

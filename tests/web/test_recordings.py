@@ -17,9 +17,10 @@ from agent.storage.retention import Retention
 from agent.storage.shelves import NotThere, Shelves
 from agent.storage.stores import StoreError
 from agent.web import signing
+from agent.web.config import SigningConfig
 from agent.web.problems import Refusal
 from agent.web.recordings import in_parts
-from agent.web.signing import Link, SigningConfig
+from agent.web.signing import Link
 from tests.storage.kept import NOON, keep_call, keep_recording, key
 from tests.storage.sound import wav
 
@@ -215,6 +216,7 @@ async def test_head_tells_without_giving(site, client):
         (link(NOON - timedelta(days=365)), 410, "expired at 2025-11-21T12:00:00"),
         (link(call_id="17.6"), 410, "deleted"),
     ],
+    ids=("another key", "nonsense", "upwards", "expired", "deleted"),  # links vary
 )
 async def test_links_that_lead_nowhere(site, client, place, status, says):
     await site.keep()

@@ -5,15 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.calls.record import Track
-from agent.web.signing import (
-    BadLink,
-    Link,
-    LinkExpired,
-    SigningConfig,
-    expiring,
-    read,
-    sign,
-)
+from agent.web.config import SigningConfig
+from agent.web.signing import BadLink, Link, LinkExpired, expiring, read, sign
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 CONFIG = SigningConfig("key", 3600)

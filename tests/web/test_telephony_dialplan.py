@@ -6,8 +6,8 @@ from httpx import ASGITransport, AsyncClient
 
 from agent.calls.call import HangupCause
 from agent.calls.facts import CauseTold
+from agent.web.config import TelephonyConfig
 from agent.web.telephony_dialplan import Handover, router
-from agent.web.telephony_ws import TelephonyConfig
 
 ASTERISK = {"Authorization": "Basic " + base64.b64encode(b"asterisk:pw").decode()}
 

@@ -10,6 +10,7 @@ import pytest
 import websockets
 from prometheus_client import REGISTRY
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from agent.calls.ai import AI, AIs, read
 from agent.calls.customer import DEFAULT, Customer
@@ -21,11 +22,31 @@ from agent.storage.database import Database
 from agent.storage.directory import Directory
 from agent.storage.numbers import Entry, Numbers
 from agent.web import telephony_ws
+from agent.web.config import TelephonyConfig
 from agent.web.media_protocol import MediaProtocol
-from agent.web.telephony_ws import TelephonyConfig, Unlimited
+from agent.web.telephony_ws import Unlimited
+from tests.fakes.log import written
 from tests.fakes.provider import Running
 
 AIS = read("[ai.desk]\nprompt = 'You answer the phone.'")
+
+
+class GoneMeanwhile:
+    """A socket as the server has it in the moment in which its other side closes."""
+
+    scope: dict = {}
+    application_state = WebSocketState.CONNECTED
+
+    async def send(self, message):
+        raise WebSocketDisconnect(1006)
+
+    async def close(self):
+        raise WebSocketDisconnect(1006)
+
+
+async def test_what_is_sent_to_a_socket_that_closes_is_lost_and_no_error():
+    await telephony_ws.AsgiSocket(GoneMeanwhile()).send("{}")
+    await telephony_ws.AsgiSocket(GoneMeanwhile()).close()
 
 
 @pytest.fixture
@@ -130,6 +151,17 @@ def test_the_same_call_twice_is_refused(app):
 
     app.state.live.add(Up())
     assert refusal(app, "call_id=17.1") == (409, "duplicate_call_id")
+
+
+def test_a_refusal_is_logged_as_the_calls(app):
+    with written() as log:
+        refusal(app, "call_id=17.1&ai=nobody")
+        refusal(app, "call_id=17.2", {})
+    why, then, other = log.getvalue().splitlines()
+    assert " ERROR call=17.1 agent.web.telephony_ws: [WS] refused: no AI is call" in why
+    assert " WARNING call=17.1 " in then
+    assert then.endswith(": [WS] refused with 404: unknown_ai")
+    assert " WARNING call=17.2 " in other
 
 
 async def test_draining_takes_no_more_calls(app):

@@ -40,7 +40,14 @@ def http_tool(config: HttpTool, http: httpx.AsyncClient, token: str) -> Tool:
         try:
             async with asyncio.timeout(config.timeout):
                 return await _asked(http, request)
-        except (httpx.HTTPError, TimeoutError) as error:
+        except TimeoutError as error:
+            late = f"the other system did not answer within {config.timeout:g} s"
+            logger.warning("[TOOL] {}: {}", config.name, late)
+            raise ToolError(late) from error
+        except httpx.ConnectError as error:
+            logger.warning("[TOOL] {}: {!r}", config.name, error)
+            raise ToolError("the other system could not be reached") from error
+        except httpx.HTTPError as error:
             logger.warning("[TOOL] {}: {!r}", config.name, error)
             raise ToolError("the other system does not answer") from error
 

@@ -111,8 +111,12 @@ class Offer:
                 refused=told.outcome is Outcome.REFUSED,
             )
             metrics.tool_uses.labels(name if tool else "unknown", told.outcome).inc()
-            outcome = told.outcome.value
-            logger.info("[TOOL] {} {:.0f} ms: {}", name, use.milliseconds, outcome)
+            well = told.outcome in (Outcome.DONE, Outcome.CANCELLED)
+            logger.log(
+                "INFO" if well else "WARNING",
+                "[TOOL] {} {:.0f} ms: {}",
+                *(name, use.milliseconds, told.outcome.value),
+            )
             logger.log(words(), "[TOOL] {}: {}", name, use.result)
             self._on_use(use)
         return told
@@ -194,7 +198,8 @@ def offer(
     async def handle(params: FunctionCallParams) -> None:
         told = await offered.use(params.function_name, params.arguments)
         await params.result_callback(
-            told.result,
+            # After an empty one pipecat would not ask the model again.
+            told.result or json.dumps(told.result),
             properties=(
                 FunctionCallResultProperties(run_llm=False) if told.quiet else None
             ),
