@@ -329,6 +329,10 @@ class Session:
     def caller(self) -> str:
         return self.call.caller
 
+    @property
+    def customer(self) -> str:
+        return self.call.customer
+
     async def hang_up(self, farewell: str) -> None:
         await self.part(EndReason.AGENT_HUNG_UP, farewell)
 

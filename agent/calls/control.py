@@ -25,6 +25,10 @@ class CallControl(Protocol):
     def caller(self) -> str:
         """The number that calls; empty: hidden."""
 
+    @property
+    def customer(self) -> str:
+        """Whose call it is."""
+
     async def hang_up(self, farewell: str) -> None:
         """Say goodbye, wait until it was heard, end the call."""
 

@@ -9,6 +9,7 @@ from collections.abc import MutableMapping, Sequence
 from loguru import logger
 
 from agent.calls.call import EndReason
+from agent.calls.customer import DEFAULT
 from agent.calls.transcript import ToolUse, Trouble, Turn
 from agent.calls.usage import Use
 from agent.conversation.ears import Ears
@@ -157,6 +158,10 @@ class WrittenCall:
     @property
     def caller(self) -> str:
         return self._script.caller
+
+    @property
+    def customer(self) -> str:
+        return DEFAULT
 
     async def hang_up(self, farewell: str) -> None:
         await self.part(EndReason.AGENT_HUNG_UP, farewell)

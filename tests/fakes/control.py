@@ -12,6 +12,7 @@ class FakeControl:
     """`done` has what happened, in order."""
 
     caller: str = "+4915123456789"
+    customer: str = "default"
     variables: dict[str, str] = field(default_factory=dict)
     turns: list[Turn] = field(default_factory=list)
     cannot: str = ""

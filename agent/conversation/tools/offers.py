@@ -151,7 +151,7 @@ class Offer:
         self, name: str, arguments: Mapping[str, Any], in_answer: int
     ) -> Decision:
         policy, now = self._ai.policy, monotonic()
-        recent = self._toolbox.recent(self._ai, now)
+        recent = self._toolbox.recent(self._control.customer, self._ai, now)
         decision = decide(
             policy,
             Use(name, arguments),

@@ -60,7 +60,7 @@ class Toolbox:
         self._servers: dict[tuple[McpServer, bool], McpConnection] = {}
         """By what they are and whether they must be outside of this house."""
         self._opening: set[asyncio.Task[None]] = set()
-        self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._recent: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
 
     async def open(self, ais: Iterable[AI]) -> None:
         """Reaches for their MCP servers, at the start and when an AI is saved."""
@@ -132,9 +132,9 @@ class Toolbox:
                 self._opening.add(task)
                 task.add_done_callback(self._opening.discard)
 
-    def recent(self, ai: AI, now: float) -> deque[float]:
-        """When this AI last reached somebody outside, in all of its calls."""
-        uses = self._recent[ai.name]
+    def recent(self, customer: str, ai: AI, now: float) -> deque[float]:
+        """When this AI of theirs last reached somebody outside, in all of its calls."""
+        uses = self._recent[customer, ai.name]
         while uses and uses[0] <= now - policy.HOUR:
             uses.popleft()
         return uses

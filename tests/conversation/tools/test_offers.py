@@ -168,6 +168,10 @@ async def test_so_many_in_an_hour_in_all_calls_of_an_ai():
     other.offer = other.another()
     await other.use("connect_call", **TRANSFER)
     assert len(other.control.done) == 1
+    theirs = FakeControl(customer="acme")  # whose AI has the same name
+    desk.offer = desk.another(theirs)
+    await desk.use("connect_call", **TRANSFER)
+    assert len(theirs.done) == 1
 
 
 async def test_the_hour_passes(monkeypatch):
