@@ -119,8 +119,20 @@ def test_what_is_in_brackets():
     assert dialplan.calls(text, "F") == ["${F(a,b)},${G(c)}", "a,b"]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "signs"),
+    [("_[+0-9]!", "0+"), ("_X.", "5"), ("_[0-9]X", "0"), ("100", "1"), ("_+49X.", "+")],
+)
+def test_a_sample_for_each_kind_of_beginning(pattern, signs):
+    found = dialplan.samples(pattern)
+    assert [number[0] for number in found] == list(signs)
+    assert all(dialplan.matches(pattern, number) for number in found)
+
+
 def test_words_of_asterisk():
     assert APPLICATIONS["mixmonitor"] == "app_mixmonitor"
+    assert APPLICATIONS["voicemail"] == "app_voicemail"
+    assert APPLICATIONS["goto"] == "core"
     assert FUNCTIONS["URIENCODE"] == "func_uri"
     assert OPTIONS["pjsip.conf", "endpoint"]["direct_media"] == "?"
     assert OPTIONS["pjsip.conf", "endpoint"]["rtp_timeout"] == "#"

@@ -1,5 +1,6 @@
 """Set-ups that are well: the doctor must not say a word against them."""
 
+import socket
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from fastapi.responses import JSONResponse
 from agent.storage.database import Database
 from tests.fakes.provider import Running
 
-from .setup import SetUp, as_text
+from .setup import SetUp, as_text, somebody
 
 pytestmark = pytest.mark.models
 
@@ -166,9 +167,14 @@ def empty_variables(setup: SetUp) -> None:
 
 def before_the_start(setup: SetUp) -> None:
     setup.before_start = True
-    setup.site["SIP_PORT"] = "5062"
-    setup.environment |= {"OFFHOOK_PORT": "17861", "OFFHOOK_WORK_PORT": "17862"}
-    setup.site["AGENT_URL"] = "ws://127.0.0.1:17861/telephony/ws"
+    with somebody(socket.SOCK_DGRAM) as sip:
+        setup.site["SIP_PORT"] = str(sip)
+    with (
+        somebody(socket.SOCK_STREAM) as port,
+        somebody(socket.SOCK_STREAM) as work,
+    ):
+        setup.environment |= {"OFFHOOK_PORT": str(port), "OFFHOOK_WORK_PORT": str(work)}
+    setup.site["AGENT_URL"] = f"ws://127.0.0.1:{port}/telephony/ws"
 
 
 def phone_with_more_codecs(setup: SetUp) -> None:
