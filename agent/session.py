@@ -16,7 +16,7 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -274,8 +274,9 @@ class Session:
         self._parts = parts
         self._end: CallEnd | None = None
         self._ended = asyncio.Event()
-        self._line_cleared = asyncio.get_running_loop().create_future()
-        """What the dialplan says first: the caller's line is cleared, or it goes on."""
+        self._told = asyncio.Event()
+        self._cleared_at: datetime | None = None
+        """When the dialplan told first of the caller's line that it is cleared."""
         self._parting = (EndReason.AGENT_HUNG_UP, "")
         """Why the call ends once the conversation is over."""
         self._answered_at: datetime | None = None
@@ -299,8 +300,9 @@ class Session:
 
     def told(self, *, line_cleared: bool) -> None:
         """By the dialplan, of the caller's line; the first word counts."""
-        if not self._line_cleared.done():
-            self._line_cleared.set_result(line_cleared)
+        if not self._told.is_set():
+            self._cleared_at = datetime.now(UTC) if line_cleared else None
+            self._told.set()
 
     async def part(self, reason: EndReason, farewell: str, detail: str = "") -> None:
         """Say that, wait until it was heard, end the call."""
@@ -485,7 +487,7 @@ class Session:
             await link.run()
         except SocketLost as error:
             at, waited = datetime.now(UTC), self._waited()
-            if self._end is None and await self._is_cleared():
+            if self._end is None and await self._is_cleared(at):
                 # Asterisk had not read all we sent: a reset swallows its close.
                 logger.info("[WS] no close came, and the caller has hung up")
                 self.end(EndReason.CALLER_HUNG_UP, waited, at)
@@ -494,10 +496,16 @@ class Session:
                 self.end(EndReason.SOCKET_LOST, str(error), at)
         self.end(EndReason.CALLER_HUNG_UP, self._waited())
 
-    async def _is_cleared(self) -> bool:
-        """Whether the dialplan says so of the caller's line; it may say nothing."""
-        await asyncio.wait([self._line_cleared], timeout=TELLING)
-        return self._line_cleared.done() and self._line_cleared.result()
+    async def _is_cleared(self, at: datetime) -> bool:
+        """Whether the dialplan says so of the caller's line, within a second before or
+        after that. It may say nothing."""
+        try:
+            async with asyncio.timeout(TELLING):
+                await self._told.wait()
+        except TimeoutError:
+            pass
+        earliest = at - timedelta(seconds=TELLING)
+        return self._cleared_at is not None and self._cleared_at > earliest
 
     def _waited(self) -> str:
         """For what a caller who hangs up now has waited in vain."""

@@ -27,6 +27,24 @@ settings.register_profile(
 settings.load_profile("unhurried")
 
 
+# Of several that run side by side, none shall come to these last.
+LONG = (
+    "tests/test_documented_commands.py",
+    "tests/test_contract.py",
+    "tests/evals/",
+    "tests/interop/",
+    "tests/explain/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        long = (n for n, path in enumerate(LONG) if item.nodeid.startswith(path))
+        return next(long, len(LONG))
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session")
 def models_folder() -> Path:
     """Where `offhook models fetch` puts them; a test fails without the one it needs."""

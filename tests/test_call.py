@@ -8,6 +8,7 @@ against the real one's traces; tests/interop/ makes the same calls with the real
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 from agent.calls.call import EndReason
 from agent.calls.transcript import Speaker
 from agent.media.link import SocketLost
-from agent.session import Session
+from agent.session import LiveCalls, Session
 from agent.wire.commands import Continue, Flush, Hangup, Pause
 from tests.fakes.agent import Agent
 from tests.fakes.asterisk import FakeAsterisk
@@ -24,6 +25,7 @@ from tests.fakes.log import written
 from tests.fakes.provider import ToolCall
 from tests.fakes.realtime import Answer, FakeRealtime
 
+CALL = "1795245062.0"
 DATA = Path(__file__).parent / "data"
 QUESTION = (DATA / "question.ulaw").read_bytes()
 SILENCE = b"\xff" * 160
@@ -289,22 +291,89 @@ async def test_garbage_in_mid_call_disturbs_nobody(agent, asterisk):
 class Torn(FakeAsterisk):
     """Its end is none in good order."""
 
+    @staticmethod
+    def broke() -> None:
+        """Told when it is over."""
+
     async def receive(self) -> bytes | str | None:
         message = await super().receive()
         if message is None:
+            self.broke()
             raise SocketLost("it broke off")
         return message
 
 
-async def test_a_socket_that_breaks_is_no_hang_up(agent):
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ([], EndReason.SOCKET_LOST),
+        (["next"], EndReason.SOCKET_LOST),
+        (["next", "over"], EndReason.SOCKET_LOST),
+        (["over"], EndReason.CALLER_HUNG_UP),
+        (["over", "next"], EndReason.CALLER_HUNG_UP),
+    ],
+)
+@pytest.mark.parametrize("early", [False, True], ids=["after it", "before it"])
+async def test_whether_a_socket_that_breaks_is_a_hang_up(
+    agent, monkeypatch, told, reason, early
+):
+    monkeypatch.setattr("agent.session.TELLING", 0.05 if not told else 8)
     asterisk = Torn()
+    live = LiveCalls(1)
+    broke = asyncio.Event()
+
+    async def tell() -> datetime:
+        if not early:
+            await broke.wait()
+        at = datetime.now(UTC)
+        for what in told:
+            live.tell(CALL, line_cleared=what == "over")
+        return at
+
+    asterisk.broke = broke.set
     with written() as log:
         async with Scene(agent, asterisk) as scene:
+            live.add(scene.session)
             asterisk.start()
             await scene.said(1)
+            telling = asyncio.create_task(tell())
+            await asyncio.sleep(0)
+            asterisk.hang_up()
+            await scene.running
+            told_at = await telling
     (end,) = agent.records.ends
-    assert (end.reason, end.detail) == (EndReason.SOCKET_LOST, "it broke off")
-    assert "[WS] the socket broke: it broke off" in log.getvalue()
+    lost = reason is EndReason.SOCKET_LOST
+    assert (end.reason, end.detail) == (reason, "it broke off" if lost else "")
+    assert ("[WS] the socket broke: it broke off" in log.getvalue()) is lost
+    # When it broke, and not when it was known why.
+    assert early or end.ended_at <= told_at
+
+
+async def test_a_socket_that_dies_long_after_the_caller_has_hung_up(agent, monkeypatch):
+    monkeypatch.setattr("agent.session.TELLING", 0.001)
+    asterisk = Torn()
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start()
+        scene.session.told(line_cleared=True)
+        await scene.said(1)
+    (end,) = agent.records.ends
+    assert end.reason is EndReason.SOCKET_LOST
+
+
+async def test_nobody_is_asked_about_the_socket_of_a_call_that_has_ended(
+    agent, monkeypatch
+):
+    monkeypatch.setattr("agent.session.TELLING", 8)
+    asterisk = Torn()
+    async with Scene(agent, asterisk) as scene:
+        asterisk.start()
+        await scene.said(1)
+        scene.session.end(EndReason.OPERATOR_HUNG_UP)
+        asterisk.hang_up()
+        async with asyncio.timeout(4):
+            await scene.running
+    (end,) = agent.records.ends
+    assert end.reason is EndReason.OPERATOR_HUNG_UP
 
 
 async def test_a_socket_that_breaks_before_the_call_begins(agent):

@@ -88,14 +88,15 @@ def read(texts: Iterable[str], now: datetime | None = None) -> Iterator[Line]:
     """By container: others may write in between."""
     last: datetime | None = None
     for text in texts:
-        container, said, unit = _bare(text.removesuffix("\n"))
+        text = text.removesuffix("\n")
+        bare = _bare(text)
+        log, said = logs[bare.container], bare.said.rstrip("\r")
         # In a file of Asterisk's alone a message may say what looks like a container.
-        if logs[""].takes(said) or logs[container].takes(said):
+        if logs[""].takes(text) or log.takes(text):
             continue
-        log, said = logs[container], said.rstrip("\r")
-        line = _line(said, unit)
+        line = _line(said, bare.unit)
         if line is None:
-            log.goes_on(said)
+            log.goes_on(said, bare.before)
             continue
         if (before := log.closed()) is not None:
             yield before
@@ -103,7 +104,7 @@ def read(texts: Iterable[str], now: datetime | None = None) -> Iterator[Line]:
             last = moment(line.when, now) or last
             line = replace(line, at=last)
         if line.source is Source.ASTERISK:
-            log.begins(line)
+            log.begins(line, bare.before)
         else:
             yield line
     for log in logs.values():
@@ -117,9 +118,9 @@ class _Log:
     A SIP message is written as it came, and who sends it chooses its lines: they may
     look like the log's. So all that fits into the message's bytes is the message's. Of
     each line the least is counted that it can have been, as logs lose escape codes,
-    carriage returns and what is not UTF-8: a message never ends too early. The log's own
-    are taken for a message's only behind one that was cut, and no more than what is
-    missing there.
+    carriage returns and what is not UTF-8: a message never ends too early. The log's
+    own lines are taken for a message's only where some of it is not there (it was cut,
+    or held a NUL), and no more of them than that.
     """
 
     def __init__(self) -> None:
@@ -128,15 +129,17 @@ class _Log:
         self._owed = 0
         """Bytes of a message that are still to come."""
         self._in_message = False
+        self._before: frozenset[str] = frozenset()
+        """What stands before each line of it."""
 
-    def begins(self, line: Line) -> None:
+    def begins(self, line: Line, before: frozenset[str]) -> None:
         self._line = line
         if line.file == "res_pjsip_logger.c":
-            self._expect(line.said)
+            self._expect(line.said, before)
 
-    def goes_on(self, said: str) -> None:
+    def goes_on(self, said: str, before: frozenset[str]) -> None:
         self._more.append(said)
-        self._expect(said)  # consoles leave out what stands before it
+        self._expect(said, before)  # consoles leave out what stands before it
 
     def closed(self) -> Line | None:
         line, more = self._line, tuple(self._more)
@@ -147,6 +150,7 @@ class _Log:
         """Whether that is of a message."""
         if self._owed <= 0:
             return False
+        text = _bare(text, self._before).said
         if not self._in_message:
             # Line ends before the first word are written, and are none of its bytes.
             text = text.lstrip("\r")
@@ -162,9 +166,10 @@ class _Log:
             self._owed = 0
         return fits
 
-    def _expect(self, said: str) -> None:
+    def _expect(self, said: str, before: frozenset[str]) -> None:
         if head := _SIP_FOLLOWS.fullmatch(said):
             self._owed, self._in_message = int(head["bytes"]), False
+            self._before = before
 
 
 def moment(when: str, now: datetime) -> datetime | None:
@@ -193,23 +198,47 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else "?" for each in text)
 
 
-def _bare(text: str) -> tuple[str, str, str]:
-    """The container that it is of, the line itself, and its unit in the journal."""
+@dataclass(frozen=True, slots=True)
+class _Bare:
+    """A line without what docker, compose and the journal put before it."""
+
+    said: str
+    before: frozenset[str]
+    """Which of them did."""
+    container: str = ""
+    """That it is of."""
+    unit: str = ""
+    """In the journal."""
+
+
+_MAY_STAND_BEFORE = frozenset({"json", "compose", "docker", "journal"})
+
+
+def _bare(text: str, may: frozenset[str] = _MAY_STAND_BEFORE) -> _Bare:
+    if "json" in may and text.startswith("{") and (kept := _unwrapped(text)):
+        whose, text = kept
+        return _Bare(_COLOUR.sub("", text), frozenset({"json"}), whose)
     container = unit = ""
-    if text.startswith("{"):
-        container, text = _unwrapped(text)
+    before = set()
     if "\x1b" in text:
         text = _COLOUR.sub("", text)
-    if match := _COMPOSE.match(text):
+    if "compose" in may and (match := _COMPOSE.match(text)):
+        before.add("compose")
         container, text = match["name"], text[match.end() :]
-    if match := _DOCKER.match(text):
+    if "docker" in may and (match := _DOCKER.match(text)):
+        before.add("docker")
         text = text[match.end() :]
-    if (match := _JOURNAL.match(text)) and match["name"] != "upload-recording":
+    if (
+        "journal" in may
+        and (match := _JOURNAL.match(text))
+        and match["name"] != "upload-recording"
+    ):
+        before.add("journal")
         unit, text = match["name"], text[match.end() :]
-    return container or unit, text, unit
+    return _Bare(text, frozenset(before), container or unit, unit)
 
 
-def _unwrapped(text: str) -> tuple[str, str]:
+def _unwrapped(text: str) -> tuple[str, str] | None:
     """As docker and the journal keep lines; whose it is, and the line."""
     try:
         event: dict[str, Any] = json.loads(text)
@@ -219,7 +248,7 @@ def _unwrapped(text: str) -> tuple[str, str]:
             return str(whose), inner.removesuffix("\n")
     except (ValueError, AttributeError, RecursionError):
         pass
-    return "", text
+    return None
 
 
 def _line(text: str, unit: str) -> Line | None:

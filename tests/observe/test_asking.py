@@ -1,5 +1,6 @@
 """The scripts' command line, as an operator types it, where there is only Python."""
 
+import io
 import json
 import os
 import subprocess
@@ -50,6 +51,13 @@ def test_a_bad_call_from_standard_input(script):
     lines = real("oneway" if script != "sip-ladder" else "no-ack")
     done = run(script, id_of(lines), "-", stdin="\n".join(lines))
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_only_a_line_feed_ends_a_line_of_standard_input(monkeypatch):
+    """A caller's name may hold a carriage return."""
+    given = io.BytesIO(b"a\rb\r\nc\xe2\x80\xa8\xffd\n")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(given, "ascii"))
+    assert list(asking.lines_of("-")) == ["a\rb\r\n", "c\u2028\ufffdd\n"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

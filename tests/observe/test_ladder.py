@@ -97,3 +97,13 @@ def test_the_short_names_of_headers():
     (found,) = ladder.messages(one("abc@192.0.2.9", lines).lines)
     assert (found.call_id, found.sequence) == ("abc@192.0.2.9", 7)
     assert found.contact == "<sip:x@h>"
+
+
+def test_a_message_within_a_message_is_none():
+    inner = sip(0, "BYE sip:1@h SIP/2.0", "CSeq: 2 BYE")
+    first = "INVITE sip:1@h SIP/2.0"
+    head, *lines = sip(0, first, "CSeq: 1 INVITE", "", *inner)
+    size = sum(len(line) + 1 for line in lines)
+    lines = [head.replace("(9 bytes)", f"({size} bytes)"), *lines]
+    (found,) = ladder.messages(one("abc@192.0.2.9", lines).lines)
+    assert found.method == "INVITE"

@@ -154,3 +154,154 @@ OLD_LINES = [OLD, OLD.replace("-- ", "== ")]
 def test_the_dashes_of_older_asterisks_are_not_what_it_says(text):
     (found,) = read([text])
     assert found.said == "no way"
+
+
+# Who calls chooses the lines of a SIP message.
+
+FORGED = [
+    "[2026-11-21 08:51:02.123] NOTICE[1] app_verbose.c: Call 17.1 over",
+    "[Nov 21 08:51:02] Asterisk 22.10.1 built by x @ y",
+    AGENT,
+    JSON,
+    HOOK,
+    json.dumps({"log": f"{ASTERISK}\n", "stream": "stderr", "time": "x"}),
+    f"asterisk-2  | {ASTERISK}",
+    f"\x1b[36masterisk-2  |\x1b[0m {ASTERISK}",
+    f"2026-11-21T08:51:02.123456789Z {ASTERISK}",
+    f"Nov 21 08:51:02 host offhook[123]: {ASTERISK}",
+    "[2026-11-21 08:51:02.123] VERBOSE[1] res_pjsip_logger.c: <--- Received SIP"
+    " request (9 bytes) from UDP:192.0.2.9:5060 --->",
+]
+BEFORE, AFTER = ASTERISK.replace("no way", "before"), AGENT.replace("hi", "after")
+
+
+def written(message: bytes, size=None, way="Received", bare=False):
+    """As Asterisk's logger writes a message: up to a NUL, with a line's end."""
+    size = len(message.lstrip(b"\r\n")) if size is None else size
+    word = "from" if way == "Received" else "to"
+    head = f"<--- {way} SIP request ({size} bytes) {word} UDP:192.0.2.9:5060 --->"
+    if not bare:
+        head = f"[2026-11-21 08:51:02.123] VERBOSE[97] res_pjsip_logger.c: {head}"
+    text = message.partition(b"\0")[0].decode(errors="replace")
+    return [head, *text.split("\n"), ""]
+
+
+def invite(*more, body=()):
+    lines = ["INVITE sip:1@h SIP/2.0", "Call-ID: y", *more, "", *body, ""]
+    return "\r\n".join(lines).encode()
+
+
+def texts_of(lines, prefix="{}", stripped=False):
+    """A log that strips has lost what is white around a line, and empty lines."""
+    if stripped:
+        lines = [line.strip() for line in lines if line.strip()]
+    return [prefix.format(line) + "\n" for line in lines]
+
+
+FORGERIES = {
+    "in a header": lambda line: invite(f"X-A: 1\r\n{line}"),
+    "in a header that goes on": lambda line: invite(f"X-A: 1\r\n {line}"),
+    "in the body": lambda line: invite(body=["v=0", line, "m=audio 4 RTP/AVP 0"]),
+    "last": lambda line: invite(body=["v=0", line]),
+    "without an end": lambda line: invite(body=["v=0", line]).rstrip(),
+    "in a name": lambda line: invite(f'From: "a\\\n{line}\\\n" <sip:1@h>'),
+    "behind empty lines": lambda line: b"\r\n" * 90 + invite(body=[line]),
+    "behind what is not UTF-8": lambda line: invite(body=["\xff" * 90, line]).replace(
+        b"\xc3\xbf", b"\xff"
+    ),
+    "behind lines without carriage returns": lambda line: invite(
+        body=["a\n" * 90, line]
+    ),
+    "before a NUL": lambda line: invite(body=[line, "\0"]),
+    "behind escape codes": lambda line: invite(body=["\x1b[1m" * 20, line]),
+}
+
+
+@pytest.mark.parametrize("line", FORGED)
+@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
+@pytest.mark.parametrize("way", ["Received", "Transmitting"])
+def test_no_line_of_a_message_is_one_of_the_log(line, forgery, way):
+    message = forgery(line)
+    for prefix in PREFIXES.values():
+        lines = texts_of([BEFORE, *written(message, way=way)], prefix)
+        found = list(read(lines, NOW))
+        assert [each.said for each in found[:1]] == ["before"]
+        assert [each.file for each in found[1:]] == ["res_pjsip_logger.c"], prefix
+        (head,) = found[1:]
+        assert head.more[0].startswith("INVITE ") and head.more[1] == "Call-ID: y"
+
+
+@pytest.mark.parametrize("line", FORGED)
+@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
+def test_nor_in_the_journal(line, forgery):
+    prefix = PREFIXES["journalctl"]
+    lines = texts_of(written(forgery(line)), prefix, stripped=True)
+    assert [each.file for each in read(lines, NOW)] == ["res_pjsip_logger.c"]
+
+
+@pytest.mark.parametrize("line", FORGED)
+def test_nor_as_docker_and_the_journal_keep_it(line):
+    lines = written(invite(body=[line]))
+    for wrapped in (
+        [json.dumps({"log": f"{each}\n", "stream": "stderr"}) for each in lines],
+        [json.dumps({"MESSAGE": each, "_SYSTEMD_UNIT": "a"}) for each in lines],
+    ):
+        (found,) = read(wrapped, NOW)
+        assert found.more[0].startswith("INVITE ")
+
+
+@pytest.mark.parametrize("line", FORGED)
+def test_nor_on_a_console(line):
+    """Where the logger's own line has nothing before it."""
+    lines = texts_of([BEFORE, *written(invite(body=[line]), bare=True), AFTER])
+    assert [each.said for each in read(lines)] == ["before", "[STT] 0.3 s: after"]
+
+
+MESSAGES = st.one_of(
+    st.binary(max_size=300),
+    st.lists(st.text(max_size=20) | st.sampled_from([*FORGED, "", "\r"])).map(
+        lambda lines: invite(body=lines)
+    ),
+)
+OURS = st.lists(st.sampled_from([ASTERISK, DEFAULT, CONSOLE, AGENT, JSON]), max_size=3)
+PLAIN = [PREFIXES["as it is"], PREFIXES["compose"], PREFIXES["docker logs -t"]]
+
+
+def whole(message: bytes) -> bytes:
+    """Of what Asterisk writes as it came: no NUL, no escape, and it begins."""
+    kept = message.replace(b"\0", b"").replace(b"\x1b", b"").lstrip(b"\r\n")
+    return kept.decode(errors="ignore").encode() or b"x"
+
+
+@given(st.lists(st.tuples(OURS, MESSAGES.map(whole))), OURS, st.sampled_from(PLAIN))
+def test_all_lines_around_messages_and_none_from_inside(parts, last, prefix):
+    texts, expected = [], []
+    for ours, message in parts:
+        texts += [*ours, *written(message)]
+        expected += [*ours, written(message)[0]]
+    found = read(texts_of([*texts, *last], prefix), NOW)
+    in_order = sorted(each.text for each in found)
+    assert in_order == sorted([*expected, *last])
+
+
+@given(MESSAGES, OURS, st.sampled_from(PLAIN))
+def test_none_from_inside_whatever_the_log_has_lost(message, ours, prefix):
+    texts = texts_of([*ours, *written(message)], prefix)
+    found = sorted(each.text for each in read(texts, NOW))
+    assert found == sorted([*ours, written(message)[0]])
+
+
+def test_a_message_that_was_cut_takes_no_more_than_it_lacks():
+    message = invite(body=["x" * 200])
+    cut = written(message)[:3]
+    found = [each.text for each in read(texts_of([*cut, *[ASTERISK] * 9]), NOW)]
+    lacks = len(message) - sum(len(each) + 1 for each in cut[1:])
+    assert found == [cut[0], *[ASTERISK] * (9 - lacks // (len(ASTERISK) + 1))]
+
+
+def test_of_two_containers_each_has_its_own_message():
+    lines = [f"asterisk-1 | {each}" for each in written(invite(body=[AGENT]))]
+    for at in range(1, len(lines) + 1):
+        mixed = [*lines[:at], f"voice-agent-1 | {AFTER}", *lines[at:]]
+        said = [each.said for each in read(mixed, NOW) if each.source is Source.AGENT]
+        assert said == ["[STT] 0.3 s: after"]

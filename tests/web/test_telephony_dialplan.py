@@ -26,11 +26,23 @@ def records() -> list:
 
 
 @pytest.fixture
-def client(handover, records):
+def told() -> list:
+    """What calls that are up were told."""
+    return []
+
+
+@pytest.fixture
+def client(handover, records, told):
+    class Live:
+        def tell(self, call_id, *, line_cleared):
+            told.append((call_id, line_cleared))
+            return True
+
     app = FastAPI()
     app.state.telephony = TelephonyConfig("asterisk", "pw")
     app.state.handover = handover
     app.state.records = records
+    app.state.live = Live()
     app.include_router(router)
     return AsyncClient(transport=ASGITransport(app), base_url="http://agent")
 
@@ -44,16 +56,18 @@ async def test_asterisk_is_told_once_where_to_go(client, handover):
     assert told == ["connect 200", ""]
 
 
-async def test_a_call_that_is_over_goes_nowhere(client):
+async def test_a_call_that_is_over_goes_nowhere(client, told):
     answer = await client.get("/telephony/ws/17.1/next", headers=ASTERISK)
     assert (answer.status_code, answer.text) == (200, "")
+    assert told == [("17.1", False)]
 
 
-async def test_nobody_else_is_told(client, handover):
+async def test_nobody_else_is_told(client, handover, told):
     handover.connect("17.1", "200")
     answer = await client.get("/telephony/ws/17.1/next")
     assert (answer.status_code, answer.text) == (401, "")
     assert handover.take("17.1") == "200"
+    assert told == []
 
 
 def test_a_dialplan_that_never_asks_fills_no_memory(handover):
@@ -69,7 +83,7 @@ def test_a_dialplan_that_never_asks_fills_no_memory(handover):
 
 
 @pytest.mark.parametrize(
-    ("told", "causes"),
+    ("body", "causes"),
     [
         ("q850=16&sip=SIP+200+OK", [HangupCause(16, 200)]),
         ("q850=17&sip=SIP%20486%20Busy%20Here", [HangupCause(17, 486)]),
@@ -81,14 +95,15 @@ def test_a_dialplan_that_never_asks_fills_no_memory(handover):
         ("\N{SNOWMAN}" * 1000, []),
     ],
 )
-async def test_why_the_line_was_cleared(client, records, told, causes):
+async def test_why_the_line_was_cleared(client, records, told, body, causes):
     answer = await client.post(
-        "/telephony/ws/17.1/over", content=told.encode(), headers=ASTERISK
+        "/telephony/ws/17.1/over", content=body.encode(), headers=ASTERISK
     )
+    assert told == [("17.1", True)]
     assert (answer.status_code, answer.text) == (204, "")
     assert records == [CauseTold("17.1", cause) for cause in causes]
 
 
-async def test_nobody_else_says_why(client, records):
+async def test_nobody_else_says_why(client, records, told):
     answer = await client.post("/telephony/ws/17.1/over", content="q850=16")
-    assert (answer.status_code, records) == (401, [])
+    assert (answer.status_code, records, told) == (401, [], [])

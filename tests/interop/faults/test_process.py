@@ -110,9 +110,9 @@ async def test_he_hangs_up_at_once(stage: Stage):
     assert "the caller hung up before a word was said" in verdict.sentence, verdict
     live = await asyncio.to_thread(stage.offhook.metric, "offhook_calls_live")
     assert live == 0
+    # Asterisk may close a socket that young without a word; the dialplan says why.
     ended = [each["end_reason"] for each in (await stage.get("/calls"))["calls"][:10]]
-    # Asterisk may close a socket that young without a word.
-    assert set(ended) <= {"caller_hung_up", "socket_lost"}
+    assert ended == ["caller_hung_up"] * 10
 
 
 @pytest.mark.fault("8", "the agent stands still for three seconds")

@@ -394,8 +394,21 @@ async def test_reset(stage: Stage, wire: Wire):
         wire.newest.reset()
         await line.ended()
     await stage.over(call)
+    assert (await stage.record(call))["end_reason"] == "socket_lost"
     verdict = await stage.explain(call)
     assert "the connection between Asterisk and the agent broke" in verdict.sentence
+
+
+@pytest.mark.fault("-", "the caller hangs up, and Asterisk's close is lost")
+async def test_close_is_lost(stage: Stage, wire: Wire):
+    wire.plan += [Mischief(to_agent=without(Opcode.CLOSE))]
+    async with stage.call() as (line, call):
+        pass
+    await stage.over(call)
+    assert "no close came" in "".join(stage.log_of(call))
+    assert (await stage.record(call))["end_reason"] == "caller_hung_up"
+    verdict = await stage.explain(call)
+    assert "the caller hung up" in verdict.sentence, verdict
 
 
 @pytest.mark.fault("-", "no audio comes from Asterisk")
