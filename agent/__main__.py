@@ -21,7 +21,7 @@ Learn = Callable[[argparse.ArgumentParser], None]
 def main() -> None:
     arguments = _parser().parse_args()
     if arguments.verb not in ("doctor", "config"):  # which tell where a value is from
-        arguments.files = _read_secret_files()
+        arguments.secret_files = _read_secret_files()
     from agent.observe import logs
 
     # Those that run on set it up anew; libraries say hello when they are imported.
@@ -183,7 +183,7 @@ _VERBS: Mapping[str, tuple[str, Learn | None]] = {
 def _run(arguments: argparse.Namespace) -> int:
     match arguments.verb:
         case "serve":
-            return _serve(arguments.files)
+            return _serve(arguments.secret_files)
         case "work":
             _work(arguments)
         case "upload":

@@ -1,5 +1,7 @@
 """Our server passes every case of the kit, those included that only should pass."""
 
+import pytest
+
 from agent.phone.conformance import CASES, run
 from tests.conformance.conftest import PASSWORD
 
@@ -14,6 +16,7 @@ def test_there_are_cases_enough_and_each_has_its_name():
     assert all(case.why for case in CASES)
 
 
+@pytest.mark.alone
 async def test_every_case(ours):
     results = await run(
         ours, password=PASSWORD, patience=PATIENCE, at_once=8, listen=1.5

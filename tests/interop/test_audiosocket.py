@@ -108,6 +108,7 @@ async def test_greets_hears_and_answers(asterisk, agent, talking, phone, number)
 
 
 @pytest.mark.parametrize("greeting", [LONG])
+@pytest.mark.alone
 async def test_the_caller_hears_an_even_stream(asterisk, agent, talking, phone):
     """Nobody but us paces it: no frame is lost, none comes long before its time."""
     async with await phone().dial(asterisk.uri(BY_DIAL)) as line:

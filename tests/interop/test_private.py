@@ -112,6 +112,7 @@ class Talk:
         self._line._carrier.send = self._send  # type: ignore[method-assign]
 
 
+@pytest.mark.alone
 async def test_the_tracks_keep_time_through_hold_silence_and_a_transfer(
     asterisk, phone
 ):
