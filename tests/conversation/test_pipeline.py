@@ -63,6 +63,7 @@ class Scene:
     human_answers: bool = True
     variables: dict[str, str] = field(default_factory=dict)
     caller: str = "+491"
+    customer: str = "default"
 
     def __post_init__(self) -> None:
         self.mind = FakeMind(list(self.scripts))  # type: ignore[arg-type]

@@ -199,7 +199,7 @@ MODEL = {"model": "groq.llama"}
 def test_facts_are_counted(fact, name, labels, more):
     before = sample(name, **labels)
     metrics.note(fact)
-    assert sample(name, **labels) - before == more
+    assert sample(name, **labels) - before == pytest.approx(more)
 
 
 # What the mouth counts.
