@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import urllib.request
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,14 @@ async def stage(
     provider = FaultyProvider()
     async with Running(provider.app()) as url:
         folder = tmp_path_factory.mktemp("stage")
+        data = folder / "data"  # apart: the log is to be readable when it is full
+        data.mkdir()
         settings = {
+            "OFFHOOK_DATA": str(data),
             "OFFHOOK_WEBHOOK_ALLOW": "127.0.0.1/32",
             "OFFHOOK_WORK_PORT": str(free_port()),
         }
-        with disk(folder, "size=64m") if os.getuid() == 0 else nullcontext():
+        with disk(data, "size=64m") if os.getuid() == 0 else nullcontext():
             stage = Stage(folder, asterisk, sipp, provider, url, **settings)
             await stage.up()
             yield stage
@@ -85,7 +88,9 @@ async def behind(stage: Stage, some: bool) -> None:
 
 @pytest.mark.fault("26", "another process locks the database")
 async def test_the_database_is_locked(stage: Stage):
-    locker = sqlite3.connect(stage.folder / "offhook.db", isolation_level=None)
+    locker = sqlite3.connect(
+        Path(stage.settings["OFFHOOK_DATA"]) / "offhook.db", isolation_level=None
+    )
     async with stage.call() as (line, call):
         locker.execute("BEGIN EXCLUSIVE")
         await line.hear_silence(1, within=10)
@@ -100,7 +105,9 @@ async def test_the_database_is_locked(stage: Stage):
 
 @pytest.mark.fault("26", "the database is locked from before the call on")
 async def test_the_database_was_locked_before(stage: Stage):
-    locker = sqlite3.connect(stage.folder / "offhook.db", isolation_level=None)
+    locker = sqlite3.connect(
+        Path(stage.settings["OFFHOOK_DATA"]) / "offhook.db", isolation_level=None
+    )
     locker.execute("BEGIN EXCLUSIVE")
     async with await stage.phone().dial(stage.asterisk.uri()) as line:
         await line.hear_sound(within=20)
@@ -121,19 +128,18 @@ async def test_the_database_was_locked_before(stage: Stage):
 @needs_mount
 @pytest.mark.fault("22", "the agent's disk is full")
 async def test_the_agents_disk_is_full(stage: Stage):
-    filler = stage.folder / "filler"
-    async with stage.call() as (line, call):
-        with filler.open("wb") as file:
-            try:
+    filler = Path(stage.settings["OFFHOOK_DATA"]) / "filler"
+    try:
+        async with stage.call() as (line, call):
+            with filler.open("wb", buffering=0) as file, suppress(OSError):
                 while True:
+                    # To the last byte: what is written may be short.
                     file.write(bytes(65536))
-                    file.flush()
-            except OSError:
-                pass
-        await line.hear_silence(1, within=10)
-    await stage.logged("database or disk is full")
-    verdict = await stage.explain(call)
-    filler.unlink()
+            await line.hear_silence(1, within=10)
+        await stage.logged("database or disk is full", within=30)
+        verdict = await stage.explain(call)
+    finally:
+        filler.unlink()
     await behind(stage, False)
     await stage.over(call)
     assert "disk of the agent's database is full" in "\n".join(

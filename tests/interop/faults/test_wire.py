@@ -270,7 +270,9 @@ async def test_big_fragments(stage: Stage, wire: Wire):
     wire.plan += [Mischief(to_asterisk=fragmented(1200))]
     call = await ended_at_once(stage)
     verdict = await stage.explain(call)
-    assert "Asterisk closed it with 1003" in verdict.sentence
+    # A reset may swallow Asterisk's last word.
+    said = ("Asterisk closed it with 1003", "it broke off without a close")
+    assert any(each in verdict.sentence for each in said)
     assert noticed(verdict, "WebSocket frame that Asterisk does not take")
 
 
