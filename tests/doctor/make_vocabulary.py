@@ -1,6 +1,6 @@
-"""Writes agent/doctor/vocabulary.py from what an Asterisk says of itself:
+"""Writes agent/doctor/documented.py from what an Asterisk says of itself:
 
-    python -m tests.doctor.make_vocabulary TREE/usr >agent/doctor/vocabulary.py
+    python -m tests.doctor.make_vocabulary TREE/usr >agent/doctor/documented.py
 
 TREE/usr has share/asterisk/documentation/core-en_US.xml and the modules below lib/.
 """
@@ -13,41 +13,9 @@ from pathlib import Path
 
 _FILES = ("pjsip.conf", "websocket_client.conf", "chan_websocket.conf", "ari.conf")
 _HEAD = '''\
-"""Words of Asterisk 22.10.1, by its own documentation: tests/doctor/make_vocabulary.py.
+"""Words of Asterisk 22.10.1, by its own documentation: written by
+tests/doctor/make_vocabulary.py, read by vocabulary.py."""
 
-Of applications and functions: which module has them. Of options: which there are in
-a file, for which type of section; `name?` is yes or no, `name#` a whole number.
-"""
-
-'''
-_TAIL = '''
-
-def _modules(text: str) -> dict[str, str]:
-    """The module of each word; `core` needs none."""
-    found: dict[str, str] = {}
-    for line in text.replace("\\n ", " ").splitlines():
-        module, _, words = line.partition(":")
-        for word in words.split():
-            # What no module of that tree has is `core`, too.
-            if found.get(word, "core") == "core":
-                found[word] = module
-    return found
-
-
-def _kinds(text: str) -> dict[tuple[str, str], dict[str, str]]:
-    """By file and type the options, and of each its kind: `?`, `#` or nothing."""
-    found = {}
-    for line in text.replace("\\n ", " ").splitlines():
-        place, _, words = line.partition(":")
-        file, _, kind = place.partition(" ")
-        names = {word: word.rstrip("?#") for word in words.split()}
-        found[file, kind] = {name: word[len(name) :] for word, name in names.items()}
-    return found
-
-
-APPLICATIONS = {name.lower(): of for name, of in _modules(_APPLICATIONS).items()}
-FUNCTIONS = _modules(_FUNCTIONS)
-OPTIONS = _kinds(_OPTIONS)
 '''
 
 
@@ -56,7 +24,7 @@ def words(usr: Path) -> str:
     root = ElementTree.parse(path).getroot()
     modules = {found.stem for found in usr.glob("lib/*/asterisk/modules/*.so")}
     text = _HEAD
-    for name, tag in (("_APPLICATIONS", "application"), ("_FUNCTIONS", "function")):
+    for name, tag in (("APPLICATIONS", "application"), ("FUNCTIONS", "function")):
         by_module = defaultdict(set)
         for found in root.iter(tag):
             module = found.get("module", "")
@@ -70,7 +38,7 @@ def words(usr: Path) -> str:
                     place = f"{file.get('name')} {kind.get('name')}"
                     options = kind.iter("configOption")
                     by_type[place] |= set(map(_option, options))
-    return text + _block("_OPTIONS", by_type) + _TAIL
+    return text + _block("OPTIONS", by_type)
 
 
 def _option(option) -> str:
