@@ -1,7 +1,9 @@
 """One agent for a file of faults; the table of them all at the end of a run."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -10,21 +12,35 @@ from tests.fakes.faulty import FaultyProvider
 from tests.fakes.provider import Running
 from tests.interop.asterisk import Asterisk
 
-from .stage import Stage
+from .stage import Stage, Staged
+
+
+@pytest.fixture(scope="module")
+def staged(
+    asterisk: Asterisk, sipp: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Staged:
+    """staged(...) is a stage whose agent is up until the block is left, and whose
+    provider does well until told otherwise. It takes what Stage does."""
+
+    @asynccontextmanager
+    async def up(folder: Path | None = None, **options: Any) -> AsyncIterator[Stage]:
+        provider = FaultyProvider()
+        folder = folder or tmp_path_factory.mktemp("stage")
+        async with Running(provider.app()) as url:
+            stage = Stage(folder, asterisk, sipp, provider, url, **options)
+            await stage.up()
+            try:
+                yield stage
+            finally:
+                await stage.down()
+
+    return up
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(
-    asterisk: Asterisk, sipp: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Stage]:
-    """Its agent is up, and the provider does well until told otherwise."""
-    provider = FaultyProvider()
-    async with Running(provider.app()) as url:
-        folder = tmp_path_factory.mktemp("stage")
-        stage = Stage(folder, asterisk, sipp, provider, url)
-        await stage.up()
+async def stage(staged: Staged) -> AsyncIterator[Stage]:
+    async with staged() as stage:
         yield stage
-        await stage.down()
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,10 +52,15 @@ class Stage:
         url: str,
         port: int | None = None,
         ais: str = AIS,
+        ears_too: bool = False,
         **settings: str,
     ) -> None:
         """`url`: the provider's. `port`: the agent's, if not where Asterisk looks for
-        it. `settings`: above those that every stage has."""
+        it. `ears_too`: the provider hears, not this machine. `settings`: above those
+        that every stage has."""
+        if ears_too:
+            settings |= {"OFFHOOK_STT": "openai.mock"}
+            settings |= {"OFFHOOK_STT_BASE_URL": f"{url}/v1"}
         (folder / "ais.toml").write_text(ais)
         self.folder, self.asterisk, self.provider = folder, asterisk, provider
         self._sipp = sipp
@@ -201,3 +206,7 @@ class Stage:
         )
         assert done.returncode in (0, 1), done.stderr
         return done.stdout
+
+
+Staged = Callable[..., AbstractAsyncContextManager[Stage]]
+"""conftest.py makes them."""

@@ -2,17 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from tests.fakes.faulty import FaultyProvider
-from tests.fakes.provider import Running
-from tests.interop.asterisk import Asterisk
 from tests.storage.postgres import Server, programs, server
 
-from .stage import Stage
+from .stage import Stage, Staged
 
 pytestmark = [
     pytest.mark.asterisk,
@@ -31,20 +27,9 @@ def postgres() -> Iterator[Server]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(
-    asterisk: Asterisk,
-    sipp: Path,
-    postgres: Server,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Stage]:
-    provider = FaultyProvider()
-    async with Running(provider.app()) as url:
-        folder = tmp_path_factory.mktemp("stage")
-        database = {"DATABASE_URL": postgres.url_of("calls")}
-        stage = Stage(folder, asterisk, sipp, provider, url, **database)
-        await stage.up()
+async def stage(staged: Staged, postgres: Server) -> AsyncIterator[Stage]:
+    async with staged(DATABASE_URL=postgres.url_of("calls")) as stage:
         yield stage
-        await stage.down()
 
 
 async def caught_up(stage: Stage, call: str) -> None:

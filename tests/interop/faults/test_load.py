@@ -5,18 +5,15 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from agent.phone.line import Line
-from tests.fakes.faulty import FaultyProvider
-from tests.fakes.provider import Running
-from tests.interop.asterisk import Asterisk, eventually
+from tests.interop.asterisk import eventually
 
 from .rawsip import RawCaller
-from .stage import QUESTION, Stage, Verdict
+from .stage import QUESTION, Stage, Staged, Verdict
 
 pytestmark = [
     pytest.mark.asterisk,
@@ -26,24 +23,16 @@ pytestmark = [
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(
-    asterisk: Asterisk, sipp: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Stage]:
+async def stage(staged: Staged) -> AsyncIterator[Stage]:
     """Two calls, and one utterance for its ears."""
-    provider = FaultyProvider()
-    async with Running(provider.app()) as url:
-        folder = tmp_path_factory.mktemp("stage")
-        settings = {
-            "OFFHOOK_MAX_CALLS": "3",
-            "OFFHOOK_MAX_STT_WAITING": "1",
-            "OFFHOOK_STT_THREADS": "1",
-            # A machine that tests is late by itself.
-            "OFFHOOK_MAX_LAG_SECONDS": "0.5",
-        }
-        stage = Stage(folder, asterisk, sipp, provider, url, **settings)
-        await stage.up()
+    async with staged(
+        OFFHOOK_MAX_CALLS="3",
+        OFFHOOK_MAX_STT_WAITING="1",
+        OFFHOOK_STT_THREADS="1",
+        # A machine that tests is late by itself.
+        OFFHOOK_MAX_LAG_SECONDS="0.5",
+    ) as stage:
         yield stage
-        await stage.down()
 
 
 async def refused(stage: Stage) -> Verdict:

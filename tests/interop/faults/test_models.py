@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from tests.fakes.faulty import (
     Cut,
     Empty,
     Endless,
-    FaultyProvider,
     Heard,
     NotJson,
     Ok,
@@ -26,10 +24,8 @@ from tests.fakes.faulty import (
     WavFile,
     nobody,
 )
-from tests.fakes.provider import Running
-from tests.interop.asterisk import Asterisk
 
-from .stage import AIS, QUESTION, Stage
+from .stage import AIS, QUESTION, Stage, Staged
 
 pytestmark = [
     pytest.mark.asterisk,
@@ -42,28 +38,21 @@ FOR_NOBODY = {"2001": "stt", "2002": "engine_model", "2003": "tts"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(
-    asterisk: Asterisk, sipp: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Stage]:
+async def stage(staged: Staged) -> AsyncIterator[Stage]:
     """Ears, mind and voice are all the provider's, and there are no others."""
-    provider = FaultyProvider()
     ais = AIS + "".join(
         AIS.replace("desk", f"without-{key}") + f'{key} = "nobody.mock"\n'
         for key in FOR_NOBODY.values()
     )
-    async with nobody() as nowhere, Running(provider.app()) as url:
-        stage = Stage(
-            *(tmp_path_factory.mktemp("models"), asterisk, sipp, provider, url),
-            ais=ais,
-            OFFHOOK_STT="openai.mock",
-            OFFHOOK_STT_BASE_URL=f"{url}/v1",
-            OFFHOOK_ENDPOINTS=f"nobody={nowhere}/v1",
-        )
-        await stage.up()
+    async with (
+        nobody() as nowhere,
+        staged(
+            ais=ais, ears_too=True, OFFHOOK_ENDPOINTS=f"nobody={nowhere}/v1"
+        ) as stage,
+    ):
         for number, key in FOR_NOBODY.items():
             await stage.put(f"/numbers/{number}", target={"ai": f"without-{key}"})
         yield stage
-        await stage.down()
 
 
 async def asked(stage: Stage, number: str = "1000") -> str:

@@ -13,12 +13,11 @@ import pytest
 import pytest_asyncio
 
 from agent.phone.line import CallFailed, CallOver
-from tests.fakes.faulty import FaultyProvider
-from tests.fakes.provider import Running
 from tests.interop.asterisk import STRANGER, TRUNK, Asterisk, eventually, place
 
 from .rawsip import RawCaller, sdp
-from .stage import QUESTION, Stage, Verdict
+from .stage import AIS as DESK
+from .stage import QUESTION, Stage, Staged, Verdict
 
 pytestmark = [
     pytest.mark.asterisk,
@@ -26,12 +25,9 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
-AIS = """
-[ai.desk]
-greeting = "Hello."
-prompt = "You are the receptionist."
-tool_names = []
-filler_seconds = 0
+AIS = (
+    DESK
+    + """
 [ai.impatient]
 greeting = "Hello."
 prompt = "You are the receptionist."
@@ -42,19 +38,13 @@ prompt = "You are the receptionist."
 max_minutes = 0.05
 warn_seconds = 0
 """
+)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(
-    asterisk: Asterisk, sipp: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Stage]:
-    provider = FaultyProvider()
-    async with Running(provider.app()) as url:
-        folder = tmp_path_factory.mktemp("stage")
-        stage = Stage(folder, asterisk, sipp, provider, url, ais=AIS)
-        await stage.up()
+async def stage(staged: Staged) -> AsyncIterator[Stage]:
+    async with staged(ais=AIS) as stage:
         yield stage
-        await stage.down()
 
 
 @pytest.fixture(scope="module")

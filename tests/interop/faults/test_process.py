@@ -8,17 +8,16 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from tests.fakes.faulty import FaultyProvider, Ok
-from tests.fakes.provider import Running
+from tests.fakes.faulty import Ok
 from tests.interop.asterisk import Asterisk, eventually, place
 
 from .rawsip import RawCaller
-from .stage import Stage
+from .stage import AIS as DESK
+from .stage import Stage, Staged
 
 pytestmark = [
     pytest.mark.asterisk,
@@ -26,31 +25,21 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
-AIS = """
-[ai.desk]
-greeting = "Hello."
-prompt = "You are the receptionist."
-tool_names = []
-filler_seconds = 0
+AIS = (
+    DESK
+    + """
 [ai.talker]
 start = "Introduce yourself."
 prompt = "You like to talk."
 """
+)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(
-    asterisk: Asterisk, sipp: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Stage]:
+async def stage(staged: Staged) -> AsyncIterator[Stage]:
     """With an AI that talks long, and time to see a drain."""
-    provider = FaultyProvider()
-    async with Running(provider.app()) as url:
-        folder = tmp_path_factory.mktemp("stage")
-        settings = {"OFFHOOK_DRAIN_SECONDS": "3"}
-        stage = Stage(folder, asterisk, sipp, provider, url, ais=AIS, **settings)
-        await stage.up()
+    async with staged(ais=AIS, OFFHOOK_DRAIN_SECONDS="3") as stage:
         yield stage
-        await stage.down()
 
 
 @contextmanager

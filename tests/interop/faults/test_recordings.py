@@ -15,9 +15,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.fakes.faulty import FaultyProvider
-from tests.fakes.provider import Running
-from tests.interop.asterisk import ROOT, Asterisk, eventually
+from tests.interop.asterisk import ROOT, eventually
 
 from .bucket import (
     LIFE,
@@ -31,7 +29,7 @@ from .bucket import (
     door,
 )
 from .machine import disk, needs_mount, worker
-from .stage import Stage
+from .stage import Stage, Staged
 
 pytestmark = [
     pytest.mark.asterisk,
@@ -49,20 +47,10 @@ def bucket() -> Iterator[Door]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(
-    asterisk: Asterisk,
-    sipp: Path,
-    bucket: Door,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Stage]:
-    provider = FaultyProvider()
-    async with Running(provider.app()) as url:
-        folder = tmp_path_factory.mktemp("stage")
-        s3 = {**LIFE, "S3_ENDPOINT_URL": bucket.url, "S3_CREATE_BUCKET": "no"}
-        stage = Stage(folder, asterisk, sipp, provider, url, **s3)
-        await stage.up()
+async def stage(staged: Staged, bucket: Door) -> AsyncIterator[Stage]:
+    s3 = {**LIFE, "S3_ENDPOINT_URL": bucket.url, "S3_CREATE_BUCKET": "no"}
+    async with staged(**s3) as stage:
         yield stage
-        await stage.down()
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")

@@ -19,13 +19,11 @@ import pytest
 import pytest_asyncio
 
 from agent.local.process import free_port
-from tests.fakes.faulty import FaultyProvider
-from tests.fakes.provider import Running
 from tests.fakes.receiver import Receiver, Reply, Rude
-from tests.interop.asterisk import Asterisk, eventually
+from tests.interop.asterisk import eventually
 
 from .machine import disk, needs_mount, worker
-from .stage import Stage
+from .stage import Stage, Staged
 
 pytestmark = [
     pytest.mark.asterisk,
@@ -38,23 +36,19 @@ LATER = 120.0
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(
-    asterisk: Asterisk, sipp: Path, tmp_path_factory: pytest.TempPathFactory
+    staged: Staged, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Stage]:
-    provider = FaultyProvider()
-    async with Running(provider.app()) as url:
-        folder = tmp_path_factory.mktemp("stage")
-        data = folder / "data"  # apart: the log is to be readable when it is full
-        data.mkdir()
-        settings = {
-            "OFFHOOK_DATA": str(data),
-            "OFFHOOK_WEBHOOK_ALLOW": "127.0.0.1/32",
-            "OFFHOOK_WORK_PORT": str(free_port()),
-        }
-        with disk(data, "size=64m") if os.getuid() == 0 else nullcontext():
-            stage = Stage(folder, asterisk, sipp, provider, url, **settings)
-            await stage.up()
+    folder = tmp_path_factory.mktemp("stage")
+    data = folder / "data"  # apart: the log is to be readable when it is full
+    data.mkdir()
+    settings = {
+        "OFFHOOK_DATA": str(data),
+        "OFFHOOK_WEBHOOK_ALLOW": "127.0.0.1/32",
+        "OFFHOOK_WORK_PORT": str(free_port()),
+    }
+    with disk(data, "size=64m") if os.getuid() == 0 else nullcontext():
+        async with staged(folder, **settings) as stage:
             yield stage
-            await stage.down()
 
 
 async def a_call(stage: Stage) -> str:

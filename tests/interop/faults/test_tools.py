@@ -4,18 +4,16 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI, Response
 
-from tests.fakes.faulty import Act, FaultyProvider, Ok, Tool, nobody
+from tests.fakes.faulty import Act, Ok, Tool, nobody
 from tests.fakes.provider import Running
-from tests.interop.asterisk import Asterisk
 
-from .stage import QUESTION, Stage
+from .stage import QUESTION, Stage, Staged
 
 pytestmark = [
     pytest.mark.asterisk,
@@ -88,33 +86,20 @@ def shop() -> FastAPI:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(
-    asterisk: Asterisk, sipp: Path, tmp_path_factory: pytest.TempPathFactory
+    staged: Staged, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Stage]:
-    provider = FaultyProvider()
-    folder = tmp_path_factory.mktemp("tools")
-    (folder / "prices.toml").write_text(PRICES)
-    async with (
-        nobody() as nowhere,
-        Running(shop()) as there,
-        Running(provider.app()) as url,
-    ):
+    prices = tmp_path_factory.mktemp("prices") / "prices.toml"
+    prices.write_text(PRICES)
+    async with nobody() as nowhere, Running(shop()) as there:
         tools = {"slow": (there, 8), "late": (there, 4), "gone": (nowhere, 4)}
         tools |= {"broken": (there, 4), "note": (there, 4)}
-        stage = Stage(
-            *(folder, asterisk, sipp, provider, url),
-            ais=AIS
-            + "".join(
-                TOOL.format(name=name, url=at, timeout=timeout)
-                for name, (at, timeout) in tools.items()
-            ),
-            OFFHOOK_PRICES=str(folder / "prices.toml"),
-            OFFHOOK_STT="openai.mock",
-            OFFHOOK_STT_BASE_URL=f"{url}/v1",
+        ais = AIS + "".join(
+            TOOL.format(name=name, url=at, timeout=timeout)
+            for name, (at, timeout) in tools.items()
         )
-        await stage.up()
-        await stage.put("/numbers/2004", target={"ai": "poor"})
-        yield stage
-        await stage.down()
+        async with staged(ais=ais, ears_too=True, OFFHOOK_PRICES=str(prices)) as stage:
+            await stage.put("/numbers/2004", target={"ai": "poor"})
+            yield stage
 
 
 Reply = Callable[[list[dict[str, Any]]], Act]

@@ -6,7 +6,6 @@ import os
 import re
 import socket
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -15,11 +14,9 @@ from websockets.frames import Frame, Opcode
 
 from agent.local.process import free_port
 from agent.phone.line import Line
-from tests.fakes.faulty import FaultyProvider
-from tests.fakes.provider import Running
 from tests.interop.asterisk import Asterisk, eventually
 
-from .stage import QUESTION, Stage, Verdict
+from .stage import QUESTION, Stage, Staged, Verdict
 from .wire import (
     Mischief,
     Wire,
@@ -40,17 +37,10 @@ pytestmark = [
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(
-    asterisk: Asterisk, sipp: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Stage]:
+async def stage(staged: Staged) -> AsyncIterator[Stage]:
     """Its agent is not where Asterisk looks for it: there is the wire."""
-    provider = FaultyProvider()
-    async with Running(provider.app()) as url:
-        folder = tmp_path_factory.mktemp("stage")
-        stage = Stage(folder, asterisk, sipp, provider, url, free_port())
-        await stage.up()
+    async with staged(port=free_port()) as stage:
         yield stage
-        await stage.down()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
