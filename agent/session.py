@@ -494,7 +494,8 @@ class Session:
             else:
                 logger.warning("[WS] the socket broke: {}", error)
                 self.end(EndReason.SOCKET_LOST, str(error), at)
-        self.end(EndReason.CALLER_HUNG_UP, self._waited())
+        else:
+            self.end(EndReason.CALLER_HUNG_UP, self._waited())
 
     async def _is_cleared(self, at: datetime) -> bool:
         """Whether the dialplan says so of the caller's line, within a second before or
